@@ -1,0 +1,1 @@
+"""What a job is: its parameters, price, life cycle and outcome. Pure: no files, no network, no clock."""

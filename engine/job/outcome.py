@@ -1,0 +1,55 @@
+"""How a job ended: the row of results.jsonl, and the sums a run is judged by."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+__all__ = ["Outcome", "Timings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Seconds spent in each stage, as the engine saw them; a stage that did not happen has 0."""
+
+    submit_s: float = 0.0  # reading, hashing, POST
+    remote_s: float = 0.0  # from accepted to seen finished
+    download_s: float = 0.0  # link, transfer, checks, publish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One ended job. Without a `reason` it is done and its output verified."""
+
+    number: int
+    source: str
+    output: str = ""
+    reason: str = ""
+    process_id: str = ""
+    credits: int = 0
+    faces: int | None = None  # None: the backend does not say
+    attempts: int = 0  # POSTs sent
+    input_sha256: str = ""
+    output_sha256: str = ""
+    output_bytes: int = 0
+    output_width: int = 0
+    output_height: int = 0
+    timings: Timings = field(default_factory=Timings)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        return not self.reason
+
+    def record(self) -> dict[str, Any]:
+        """Return the members of the result row, empty ones left out."""
+        members = asdict(self)
+        number = members.pop("number")
+        rows = {name: value for name, value in members.items() if value or name in ("faces", "credits")}
+        return {"job": number, "status": "done" if self.is_done else "failed", **rows}
+
+    @classmethod
+    def of_record(cls, record: dict[str, Any]) -> Self:
+        """Read a row back; members this version does not know are ignored."""
+        known = {name: record[name] for name in cls.__slots__ if name in record}
+        known["timings"] = Timings(**record.get("timings", {}))
+        known["warnings"] = tuple(record.get("warnings", ()))
+        return cls(number=record["job"], **{k: v for k, v in known.items() if k != "number"})
