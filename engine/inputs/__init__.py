@@ -1,0 +1,1 @@
+"""Inputs: files, folders and lists become a stream of candidates, each with a place for its output."""

@@ -5,7 +5,7 @@ before a job is planned, and by the embedded service when one arrives. Ranges ar
 page misprints the lower bound of `grain_density` as "010", the sentence under it says 0.0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -83,15 +83,15 @@ class FaceRecovery(BaseModel):
         return unpack_boxes(value)
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
+    def parse(cls, values: Mapping[str, Any], spell: Callable[[str], str] = str) -> Self:
         """Return the parameters in `values` (texts as in a form or on a command line, or typed).
 
-        Raises UsageError with one line that names parameter, value and range.
+        Raises UsageError with one line that names parameter (as `spell` writes it), value and range.
         """
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise UsageError("; ".join(_explain(item) for item in error.errors())) from None
+            raise UsageError("; ".join(_explain(item, spell) for item in error.errors())) from None
 
     def form(self) -> dict[str, str]:
         """Return the fields to send: the model, the format, and what differs from the defaults."""
@@ -140,9 +140,9 @@ def _unpack_object(item: object) -> object:
     return item
 
 
-def _explain(item: Any) -> str:
+def _explain(item: Any, spell: Callable[[str], str]) -> str:
     """Say one pydantic complaint as `name: value is wrong, what would be right`."""
-    name = ".".join(str(part) for part in item["loc"]) or "parameters"
+    name = ".".join(spell(str(part)) for part in item["loc"][:1]) or "parameters"
     field = FaceRecovery.model_fields.get(str(item["loc"][0])) if item["loc"] else None
     if item["type"] == "extra_forbidden":
         return f"{name}: Face Recovery 3 has no such parameter"

@@ -36,6 +36,7 @@ class Event(StrEnum):
     UNCLEAR = "unclear"  # the POST, or the known process id, led nowhere
     ABSENT = "absent"  # looked up and provably not there: may be sent again
     ACCEPTED = "accepted"  # by the answer to the POST, or adopted from the listing
+    DOWNLOADING = "downloading"  # a large result begins to arrive: its ETag, so that a resume can continue it
     DONE = "done"
     FAILED = "failed"
 
@@ -53,6 +54,7 @@ TABLE: dict[tuple[State, Event], State] = {
     (State.UNKNOWN, Event.ABSENT): State.PLANNED,
     (State.UNKNOWN, Event.FAILED): State.FAILED,
     (State.ACCEPTED, Event.UNCLEAR): State.UNKNOWN,
+    (State.ACCEPTED, Event.DOWNLOADING): State.ACCEPTED,
     (State.ACCEPTED, Event.DONE): State.DONE,
     (State.ACCEPTED, Event.FAILED): State.FAILED,
 }

@@ -1,0 +1,1 @@
+"""Decisions as pure functions: numbers in, numbers out. No clock, no network, no randomness of their own."""

@@ -1,0 +1,136 @@
+"""From `--backend` to an endpoint: the vendor's cloud, any base URL, or the embedded service as a child process."""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import secrets
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import orjson
+
+from engine.errors import MachineError, MissingExtra, UsageError
+from engine.remote.endpoint import Endpoint
+from engine.settings import api_key
+
+__all__ = ["check_backend", "open_backend"]
+
+TOPAZ_BASE = "https://api.topazlabs.com/image/v1"
+SERVICE_KEY = "FACE_RECOVERY_SERVICE_KEY"
+
+# The embedded service lists a job before it answers its submit, so a short settle time proves an absence.
+_LOCAL_SETTLE_S = 1.0
+_START_LIMIT_S = 60.0
+_STOP_LIMIT_S = 5.0
+_MAX_RESTARTS = 5
+_SECRETS = ("TOPAZ_API_KEY", "FACE_RECOVERY_API_KEY", SERVICE_KEY)
+
+
+def check_backend(backend: str) -> None:
+    """Raise UsageError for a backend that can't be used: unknown, without its key, without its extra."""
+    if backend == "local":
+        for module in ("numpy", "onnx", "onnxruntime"):
+            if importlib.util.find_spec(module) is None:
+                raise MissingExtra("local", "--backend local")
+        return
+    if backend != "topaz" and urlsplit(backend).scheme not in ("http", "https"):
+        raise UsageError(f"--backend {backend}: is not local, topaz or a base URL (http:// or https://)")
+    if urlsplit(backend).username or urlsplit(backend).password:
+        raise UsageError("--backend: a URL must not hold a password; the key goes into FACE_RECOVERY_API_KEY")
+    api_key(backend)
+
+
+@contextlib.asynccontextmanager
+async def open_backend(backend: str, *, service: Path, workers: int) -> AsyncIterator[Endpoint]:
+    """Yield the endpoint of `backend`; a local service lives in the folder `service`, as long as the block."""
+    check_backend(backend)
+    if backend != "local":
+        base_url = TOPAZ_BASE if backend == "topaz" else backend
+        yield Endpoint(name=backend, base_url=base_url, key=api_key(backend))
+        return
+    child = _Child(service, workers)
+    base_url = await child.start()
+    keeper = asyncio.create_task(child.keep())
+    try:
+        yield Endpoint(name="local", base_url=base_url, key=child.key, is_own=True, settle_s=_LOCAL_SETTLE_S)
+    finally:
+        keeper.cancel()
+        await asyncio.shield(child.stop())
+
+
+class _Child:
+    """The embedded service as a child in a session of its own, so that a Ctrl-C reaches only the engine.
+
+    Its key is random and travels in its environment. It ends when its standard input does, so it can't outlive
+    the engine, however that ends. Should it die alone, it is started again on the same port.
+    """
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self.key = secrets.token_urlsafe(32)
+        self._folder = folder
+        self._log = folder.parent / "service.log"
+        self._workers = workers
+        self._port = 0
+        self._process: Process | None = None
+
+    async def start(self) -> str:
+        """Start the service and return its base URL; raises MachineError when it does not come up."""
+        self._process = await self._spawn()
+        try:
+            async with asyncio.timeout(_START_LIMIT_S):
+                line = await self._process.stdout.readline() if self._process.stdout else b""
+            base_url = str(orjson.loads(line)["base_url"])
+        except (TimeoutError, orjson.JSONDecodeError, KeyError):
+            await self.stop()
+            raise MachineError(
+                f"the embedded service did not start; {self._log} says why: {_last_line(self._log)}"
+            ) from None
+        self._port = urlsplit(base_url).port or 0
+        return base_url
+
+    async def _spawn(self) -> Process:
+        environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+        command = [sys.executable, "-m", "engine", "serve", "--child", "--folder", str(self._folder)]
+        command += ["--port", str(self._port), "--workers", str(self._workers)]
+        with self._log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env={**environment, SERVICE_KEY: self.key},
+                start_new_session=True,
+            )
+
+    async def keep(self) -> None:
+        """Start the service again whenever it ends by itself."""
+        for _restart in range(_MAX_RESTARTS):
+            if self._process is not None:
+                await self._process.wait()
+            with contextlib.suppress(MachineError):
+                await self.start()
+
+    async def stop(self) -> None:
+        """End the service and all of its workers."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(_STOP_LIMIT_S):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
+    return lines[-1] if lines else "it wrote nothing"

@@ -1,0 +1,214 @@
+"""Commands and their options, in the order of `--help`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine import __version__
+from engine.cli import options
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="face-recovery",
+    help="Restores the faces in massive image sets: resumable, verified, never paid twice.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+journal = typer.Typer(help="Read the journal of a run.", no_args_is_help=True)
+app.add_typer(journal, name="journal")
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"face-recovery {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def restore(
+    inputs: options.Inputs,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the restored pictures go.")],
+    backend: Annotated[
+        str | None, typer.Option("--backend", metavar="local|topaz|URL", help="Who restores; local by default, free.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="DIR", help="The run folder; else OUT/.face-recovery.")
+    ] = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    strength: options.Strength = None,
+    output_format: options.OutputFormat = None,
+    output_width: options.OutputWidth = None,
+    output_height: options.OutputHeight = None,
+    scale: options.Scale = None,
+    grain: options.Grain = None,
+    grain_model: options.GrainModel = None,
+    grain_density: options.GrainDensity = None,
+    grain_size: options.GrainSize = None,
+    grain_strength: options.GrainStrength = None,
+    iai_packed_metadata: options.Boxes = None,
+    reference_uri: options.Reference = None,
+    input_width: options.InputWidth = None,
+    input_height: options.InputHeight = None,
+    max_credits: options.MaxCredits = None,
+    max_in_flight: options.MaxInFlight = None,
+    submit_concurrency: options.SubmitConcurrency = None,
+    download_concurrency: options.DownloadConcurrency = None,
+    service_workers: options.Workers = None,
+    config: options.Config = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Restore the faces in pictures; safe to interrupt, to repeat and to resume.
+
+    Exit codes: 0 all done, 2 bad usage, 3 finished with failed jobs, 4 interrupted and resumable,
+    5 stopped for credits and resumable, 6 key refused.
+    """
+    from engine.commands import restore as action
+
+    code = action.restore(
+        inputs,
+        out=out,
+        run_folder=run,
+        globs=action.Globs(tuple(include or ()), tuple(exclude or ())),
+        scale=scale,
+        parameters={
+            "strength": strength,
+            "output_format": output_format,
+            "output_width": output_width,
+            "output_height": output_height,
+            "grain": grain,
+            "grain_model": grain_model,
+            "grain_density": grain_density,
+            "grain_size": grain_size,
+            "grain_strength": grain_strength,
+            "iai_packed_metadata": iai_packed_metadata,
+            "reference_uri": reference_uri,
+            "input_width": input_width,
+            "input_height": input_height,
+        },
+        settings={
+            "backend": backend,
+            "max_credits": max_credits,
+            "max_in_flight": max_in_flight,
+            "submit_concurrency": submit_concurrency,
+            "download_concurrency": download_concurrency,
+            "service_workers": service_workers,
+        },
+        config=config,
+        output=action.Output(is_json=json, is_quiet=quiet),
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def resume(
+    run: options.RunArgument,
+    max_credits: options.MaxCredits = None,
+    max_in_flight: options.MaxInFlight = None,
+    submit_concurrency: options.SubmitConcurrency = None,
+    download_concurrency: options.DownloadConcurrency = None,
+    service_workers: options.Workers = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Go on with an interrupted run: nothing is sent twice, nothing finished is done again."""
+    from engine.commands import restore as action
+
+    settings = {
+        "max_credits": max_credits,
+        "max_in_flight": max_in_flight,
+        "submit_concurrency": submit_concurrency,
+        "download_concurrency": download_concurrency,
+        "service_workers": service_workers,
+    }
+    raise typer.Exit(action.resume(run, settings, action.Output(is_json=json, is_quiet=quiet)))
+
+
+@app.command()
+def status(run: options.RunArgument, json: options.Json = False) -> None:
+    """Show how far a run is, from its files; works while it is running, too."""
+    from engine.commands import look as action
+
+    action.status(run, is_json=json)
+
+
+@app.command()
+def estimate(
+    inputs: options.Inputs,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    output_width: options.OutputWidth = None,
+    output_height: options.OutputHeight = None,
+    scale: options.Scale = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Price a run offline, from the pictures' headers; nothing is sent."""
+    from engine.commands import look as action
+
+    action.estimate(
+        inputs,
+        action.Globs(tuple(include or ()), tuple(exclude or ())),
+        sizes={"output_width": output_width, "output_height": output_height},
+        scale=scale,
+        config=config,
+        is_json=json,
+    )
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where jobs and files are kept.")] = Path(
+        "face-recovery-service"
+    ),
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; this machine only by default.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8300,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Restoring processes; 0: one a core.")] = 0,
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """Serve the Face Recovery 3 contract with the face model on this machine.
+
+    Clients send the key in FACE_RECOVERY_SERVICE_KEY as X-API-Key; without one a key is made and printed.
+    """
+    from engine.commands import serve as action
+
+    action.serve(folder, host=host, port=port, workers=workers, is_child=child)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where everything goes.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """Damage a public-domain portrait, restore it for real, and draw a before/after contact sheet."""
+    from engine.commands import demo as action
+
+    raise typer.Exit(action.demo(out))
+
+
+@journal.command("show")
+def journal_show(
+    run: options.RunArgument,
+    job: Annotated[int | None, typer.Option("--job", metavar="N", help="Only the events of one job.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The JSON lines as they are.")] = False,
+) -> None:
+    """Print the events of a run; lines that do not prove themselves are counted at the end."""
+    from engine.commands import look as action
+
+    action.show_journal(run, job, is_raw=raw)

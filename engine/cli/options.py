@@ -1,0 +1,72 @@
+"""Options that several commands share. Ranges are checked by `FaceRecovery`, so every way in has the same errors."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_MODEL = "Face Recovery 3"
+_LIMITS = "Limits"
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help="Files, folders (recursive), .txt lists of paths and URLs, or URLs."),
+]
+Include = Annotated[
+    list[str] | None, typer.Option("--include", metavar="GLOB", help="Only files of a folder that match; repeatable.")
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Not the files that match; repeatable.")
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder, or the output folder it lies in.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Settings (TOML); else FACE_RECOVERY_CONFIG, else ./face-recovery.toml."
+    ),
+]
+Scale = Annotated[
+    float | None,
+    typer.Option(
+        "--scale", metavar="0.1-16", help="Output size as a multiple of each input's.", rich_help_panel=_MODEL
+    ),
+]
+
+
+def _model(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=_MODEL)
+    return option
+
+
+Strength = Annotated[str | None, _model("strength", "0.0-1.0", "How much is restored; 1.0 by default.")]
+OutputFormat = Annotated[str | None, _model("output-format", "jpeg|jpg|png|tiff|tif", "jpeg by default.")]
+OutputWidth = Annotated[str | None, _model("output-width", "1-32000", "Pixels; alone it keeps the aspect.")]
+OutputHeight = Annotated[str | None, _model("output-height", "1-32000", "Pixels; alone it keeps the aspect.")]
+Grain = Annotated[bool | None, typer.Option("--grain/--no-grain", help="Add film grain.", rich_help_panel=_MODEL)]
+GrainModel = Annotated[str | None, _model("grain-model", "silver|gaussian|grey", "silver by default.")]
+GrainDensity = Annotated[str | None, _model("grain-density", "0.0-1.0", "Share of grains; 0.5 by default.")]
+GrainSize = Annotated[str | None, _model("grain-size", "1.0-5.0", "Size of a grain in pixels; 1.0 by default.")]
+GrainStrength = Annotated[str | None, _model("grain-strength", "0.0-1.0", "Visibility; 0.5 by default.")]
+InputWidth = Annotated[str | None, _model("input-width", "PIXELS", "Told to the backend as it is.")]
+InputHeight = Annotated[str | None, _model("input-height", "PIXELS", "Told to the backend as it is.")]
+Boxes = Annotated[
+    str | None,
+    _model(
+        "iai-packed-metadata", "JSON", "Face boxes, instead of looking for faces: [x, y, width, height, score, ...]."
+    ),
+]
+Reference = Annotated[str | None, _model("reference-uri", "URI", "A reference picture of the face.")]
+
+
+def _limit(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=_LIMITS)
+    return option
+
+
+MaxCredits = Annotated[int | None, _limit("max-credits", "N", "Never reserve and spend more than this.")]
+MaxInFlight = Annotated[int | None, _limit("max-in-flight", "1-100000", "Jobs at the backend at once.")]
+SubmitConcurrency = Annotated[int | None, _limit("submit-concurrency", "1-1000", "Uploads at once.")]
+DownloadConcurrency = Annotated[int | None, _limit("download-concurrency", "1-1000", "Downloads at once.")]
+Workers = Annotated[int | None, _limit("service-workers", "N", "Processes of the local face model; 0: one a core.")]

@@ -1,0 +1,146 @@
+"""`restore` and `resume`: open a run, carry it out with progress, end with a table and an exit code."""
+
+import asyncio
+import random
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.backend import check_backend, open_backend
+from engine.clock import SystemClock
+from engine.commands.terminal import print_json, results, screen
+from engine.errors import UsageError
+from engine.inputs.folder import Globs
+from engine.inputs.scan import Sizing
+from engine.job.parameters import FaceRecovery
+from engine.pipeline import opening
+from engine.pipeline.closing import Closing, Reason
+from engine.pipeline.inspection import inspect
+from engine.pipeline.opening import Opened
+from engine.pipeline.order import Order
+from engine.pipeline.run import run
+from engine.pipeline.run_folder import RunFolder
+from engine.pipeline.summary import Summary
+from engine.progress import show
+from engine.remote.transport import AiohttpTransport
+from engine.report import summary_table
+from engine.settings import load_parameters, load_settings
+from engine.shutdown import two_step
+
+__all__ = ["Globs", "Output", "restore", "resume", "sizing"]
+
+_INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """How the command speaks: one JSON object at the end or a table; with progress or without."""
+
+    is_json: bool = False
+    is_quiet: bool = False
+
+
+def restore(
+    inputs: list[str],
+    *,
+    out: Path,
+    run_folder: Path | None,
+    globs: Globs,
+    scale: float | None,
+    parameters: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    config: Path | None,
+    output: Output,
+) -> int:
+    """Restore `inputs` into `out` and return the exit code; None in `parameters` and `settings` means not given."""
+    resolved = load_settings(settings, config)
+    order = Order(
+        run_id=secrets.token_hex(5),
+        inputs=tuple(map(_absolute, inputs)),
+        out=out.absolute(),
+        globs=globs,
+        sizing=sizing(load_parameters(parameters, config), scale),
+        settings=resolved,
+    )
+    check_backend(resolved.backend)
+    folder = RunFolder.beside(order.out, run_folder.absolute() if run_folder is not None else None)
+    return _carry_out(opening.begin(order, folder), output)
+
+
+def resume(run_folder: Path, settings: Mapping[str, Any], output: Output) -> int:
+    """Go on with the run in `run_folder`, with changed `settings` where they are not None."""
+    folder = RunFolder.find(run_folder.absolute())
+    check_backend(Order.load(folder.order).settings.backend)
+    return _carry_out(opening.resume(folder, settings), output)
+
+
+def sizing(parameters: FaceRecovery, scale: float | None) -> Sizing:
+    """Return how large outputs come out; raises UsageError for a scale out of range or beside a size."""
+    if scale is not None:
+        if not 0.1 <= scale <= 16:
+            raise UsageError(f"--scale: {scale:g} is not a number from 0.1 to 16")
+        if parameters.output_width is not None or parameters.output_height is not None:
+            raise UsageError("--scale: give either a scale or --output-width and --output-height")
+    return Sizing(parameters, scale)
+
+
+def _absolute(text: str) -> str:
+    """A resume may be started from another folder."""
+    return text if text.startswith(("http://", "https://")) else str(Path(text).absolute())
+
+
+def _carry_out(opened_run: AbstractContextManager[Opened], output: Output) -> int:
+    with opened_run as opened, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        summary = runner.run(_run(opened, output))
+    if output.is_json:
+        print_json(summary.record())
+    else:
+        results().print(summary_table(summary))
+    return int(summary.exit_code)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop  # noqa: PLC0415 -- not installed on Windows
+
+    return uvloop.new_event_loop
+
+
+async def _run(opened: Opened, output: Output) -> Summary:
+    """Carry out the run as a task that a second Ctrl-C cancels; the summary then comes from the run's files."""
+    closing = Closing()
+    work = asyncio.create_task(_with_backend(opened, closing, output))
+    with two_step(lambda: closing.tell(Reason.INTERRUPTED, _INTERRUPTED), work.cancel):
+        try:
+            return await work
+        except asyncio.CancelledError:
+            return inspect(opened.folder, stopped=Reason.INTERRUPTED, message=_INTERRUPTED)
+
+
+async def _with_backend(opened: Opened, closing: Closing, output: Output) -> Summary:
+    settings = opened.order.settings
+    service, workers = opened.folder.service, settings.service_workers
+    connections = settings.submit_concurrency + settings.poll_concurrency + settings.download_concurrency + 2
+    async with (
+        open_backend(settings.backend, service=service, workers=workers) as endpoint,
+        AiohttpTransport(
+            max_connections=connections,
+            connect_timeout_s=settings.connect_timeout_s,
+            stall_timeout_s=settings.stall_timeout_s,
+        ) as transport,
+        show(None if output.is_quiet else screen()) as on_start,
+    ):
+        return await run(
+            opened,
+            endpoint,
+            transport=transport,
+            clock=SystemClock(),
+            draw=random.SystemRandom().random,
+            closing=closing,
+            on_start=on_start,
+        )

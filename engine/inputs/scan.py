@@ -1,0 +1,116 @@
+"""From what the user typed to plan lines: a stream, nothing kept but the names taken.
+
+Shared by `restore`, which freezes the lines in a plan, and `estimate`, which only adds them up.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from engine.disk import text_of_path
+from engine.errors import InputError, UsageError
+from engine.inputs.candidate import Candidate
+from engine.inputs.folder import Globs, walk
+from engine.inputs.naming import Namer
+from engine.inputs.text_list import is_list, read_list, url_candidate
+from engine.job.parameters import MAX_SIDE_PX, FaceRecovery
+from engine.job.price import credits_for, output_size
+from engine.job.spec import JobSpec
+from engine.picture import MAX_MEGAPIXELS, Header, read_header
+
+__all__ = ["Sizing", "candidates", "check_inputs", "scan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """How large outputs come out: by the parameters, or `scale` times the input's width and height."""
+
+    parameters: FaceRecovery
+    scale: float | None = None
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the output's (width, height) in pixels; raises InputError beyond what the model makes."""
+        if self.scale is not None:
+            size = max(1, round(width * self.scale)), max(1, round(height * self.scale))
+        else:
+            size = output_size(width, height, self.parameters.output_width, self.parameters.output_height)
+        if max(size) > MAX_SIDE_PX or size[0] * size[1] > MAX_MEGAPIXELS * 1_000_000:
+            raise InputError(
+                f"would come out as {size[0]} x {size[1]} pixels; the limits are {MAX_SIDE_PX:,} a side "
+                f"and {MAX_MEGAPIXELS} megapixels"
+            )
+        return size
+
+
+def check_inputs(inputs: Sequence[str]) -> None:
+    """Raise UsageError for an input that is not there at all, before anything is started."""
+    for text in inputs:
+        path = Path(text)
+        if not text.startswith(("http://", "https://")) and not path.exists() and not path.is_symlink():
+            raise UsageError(f"{text} does not exist: INPUT is a file, a folder, a .txt list or a URL")
+
+
+def candidates(inputs: Sequence[str], globs: Globs, without: tuple[Path, ...]) -> Iterator[Candidate]:
+    """Yield whatever `inputs` name, in order."""
+    for text in inputs:
+        path = Path(text)
+        if text.startswith(("http://", "https://")):
+            yield url_candidate(text)
+        elif path.is_dir():
+            yield from walk(path, globs, without)
+        elif is_list(path):
+            yield from read_list(path)
+        else:
+            yield Candidate(path=path, place=PurePath(path.name))
+
+
+def scan(
+    found: Iterator[Candidate],
+    sizing: Sizing,
+    namer: Namer,
+    *,
+    first_number: int = 0,
+    is_known: Callable[[str], bool] = lambda _source: False,
+) -> Iterator[JobSpec]:
+    """Yield one plan line for each candidate whose source is not known yet, refused ones with their reason."""
+    number = first_number
+    for candidate in found:
+        source = candidate.url or text_of_path(Path(candidate.path or "").absolute())
+        if is_known(source):
+            continue
+        yield _spec(number, source, candidate, sizing, namer)
+        number += 1
+
+
+def _spec(number: int, source: str, candidate: Candidate, sizing: Sizing, namer: Namer) -> JobSpec:
+    refused = JobSpec(number=number, source=source, output="", reason=candidate.problem)
+    if candidate.problem:
+        return refused
+    if candidate.path is None:
+        # Its size is known only once fetched; it is priced then.
+        return replace(refused, output=_named(namer, candidate), credits=1)
+    try:
+        header = read_header(candidate.path)
+        size = sizing.output_size(header.width, header.height)
+    except InputError as error:
+        return replace(refused, reason=str(error))
+    return _sized(replace(refused, output=_named(namer, candidate)), header, size, sizing)
+
+
+def _sized(spec: JobSpec, header: Header, size: tuple[int, int], sizing: Sizing) -> JobSpec:
+    width, height = size if sizing.scale is not None else (None, None)
+    return replace(
+        spec,
+        format=header.format,
+        size_bytes=header.size_bytes,
+        modified_ns=header.modified_ns,
+        width=header.width,
+        height=header.height,
+        output_width=width,
+        output_height=height,
+        credits=credits_for(*size),
+    )
+
+
+def _named(namer: Namer, candidate: Candidate) -> str:
+    return text_of_path(Path(namer.name(candidate.place)))

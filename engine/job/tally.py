@@ -1,0 +1,140 @@
+"""Where every job of a run is, folded from its events: one byte a job, and objects only for jobs in flight.
+
+The same fold serves the live run (each event is applied, then journaled), the replay of a journal, and the
+reports. Money is folded along: credits are reserved from an intent on and charged when the job is done.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from engine.job.state import TABLE, Event, IllegalStep, State, step
+
+__all__ = ["OpenJob", "Tally"]
+
+# Every event leads to one state, whatever came before: what a damaged journal is replayed by.
+_TARGET = {event: after for (_before, event), after in TABLE.items()}
+
+# Reasons that name sizes or paths differ from job to job; a summary needs no more than this many.
+_MAX_REASONS = 100
+
+
+@dataclass(slots=True)
+class OpenJob:
+    """What the journal knows of a job in flight. Times are Unix seconds by this machine's clock."""
+
+    credits: int = 0  # reserved for it
+    attempts: int = 0
+    process_id: str = ""
+    input_sha256: str = ""
+    accepted_at: float = 0.0
+    unclear_at: float = 0.0
+    eta: float = 0.0
+    etag: str = ""  # of the bytes already in the .part file
+
+
+class Tally:
+    """The sums of a run. `apply` is the only way to change it."""
+
+    def __init__(self) -> None:
+        self.states = bytearray()
+        self.counts = dict.fromkeys(State, 0)
+        self.open: dict[int, OpenJob] = {}
+        self.reserved = 0  # credits
+        self.charged = 0
+        self.faces = 0
+        self.unclear = 0
+        self.adopted = 0
+        self.resubmitted = 0
+        self.damaged_steps = 0
+        self.reasons: Counter[str] = Counter()  # of failed jobs
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {state.name.lower()}" for state, count in self.counts.items() if count)
+        return f"<Tally {counts or 'empty'}; {self.charged} credits charged, {self.reserved} reserved>"
+
+    @property
+    def planned(self) -> int:
+        """How many jobs there are in all."""
+        return len(self.states)
+
+    @property
+    def ended(self) -> int:
+        return self.counts[State.DONE] + self.counts[State.FAILED]
+
+    def state(self, number: int) -> State:
+        """Return the state of job `number`; one that the plan has not named yet is planned."""
+        return State(self.states[number]) if number < len(self.states) else State.PLANNED
+
+    def grow(self, jobs: int) -> None:
+        """Make room for a plan of `jobs` jobs."""
+        more = jobs - len(self.states)
+        if more > 0:
+            self.states.extend(bytes(more))
+            self.counts[State.PLANNED] += more
+
+    def apply(self, record: dict[str, Any], *, is_damaged: bool = False) -> State:
+        """Take in one event and return the job's new state.
+
+        Raises IllegalStep, with nothing changed, where the table has no such step. In a journal that is known to
+        have lost lines (`is_damaged`) the event is believed instead, except about a job that has already ended.
+        """
+        number, event = record["job"], Event(record["event"])
+        before = self.state(number)
+        try:
+            after = step(before, event)
+        except IllegalStep:
+            if not is_damaged:
+                raise
+            self.damaged_steps += 1
+            after = before if before.is_final else _TARGET[event]
+            if after is before:
+                return before
+        self.grow(number + 1)
+        self._count(before, after, event, record)
+        self._keep(number, after, event, record)
+        return after
+
+    def _count(self, before: State, after: State, event: Event, record: dict[str, Any]) -> None:
+        self.states[record["job"]] = after
+        self.counts[before] -= 1
+        self.counts[after] += 1
+        match event:
+            case Event.UNCLEAR:
+                self.unclear += 1
+            case Event.ABSENT:
+                self.resubmitted += 1
+            case Event.ACCEPTED if record.get("adopted"):
+                self.adopted += 1
+            case Event.FAILED:
+                self._count_reason(str(record.get("reason", "")))
+            case Event.DONE:
+                self.charged += record.get("credits", 0)
+                self.faces += record.get("faces") or 0
+
+    def _count_reason(self, reason: str) -> None:
+        known = reason in self.reasons or len(self.reasons) < _MAX_REASONS
+        self.reasons[reason if known else "other reasons, see results.jsonl"] += 1
+
+    def _keep(self, number: int, after: State, event: Event, record: dict[str, Any]) -> None:
+        if not after.is_in_flight:
+            job = self.open.pop(number, None)
+            self.reserved -= job.credits if job is not None else 0
+            return
+        job = self.open.setdefault(number, OpenJob())
+        price = record.get("credits", job.credits)
+        self.reserved += price - job.credits
+        job.credits = price
+        match event:
+            case Event.INTENT:
+                job.attempts = record.get("attempt", 1)
+                job.input_sha256 = record.get("input_sha256", "")
+                job.unclear_at = record.get("at", 0.0)
+            case Event.UNCLEAR:
+                job.unclear_at = record.get("at", 0.0)
+            case Event.ACCEPTED:
+                job.process_id = record["process_id"]
+                job.accepted_at = record.get("at", 0.0)
+                job.eta = record.get("eta", 0.0)
+            case Event.DOWNLOADING:
+                job.etag = record.get("etag", "")

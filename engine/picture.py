@@ -1,0 +1,161 @@
+"""What a picture file says of itself, read from its first bytes, and whether it really decodes.
+
+The engine needs the format, the size and a yes or no; pixels are the face package's business. Formats are told
+by content, never by extension.
+"""
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import imagesize
+from PIL import Image
+
+from engine.errors import InputError
+
+__all__ = ["MAX_BYTES", "MAX_MEGAPIXELS", "Header", "check_decodes", "read_header", "sniff"]
+
+MAX_BYTES = 500_000_000  # the contract answers 413 to a larger request
+MAX_SIDE_PX = 32_000  # the contract's limit for a side
+MAX_MEGAPIXELS = 100  # where the model page's price table ends; far more is a decompression bomb
+
+# Pillow warns above this and refuses above twice as much; headers are checked before, this guards the decoder.
+Image.MAX_IMAGE_PIXELS = MAX_MEGAPIXELS * 1_000_000
+
+SUPPORTED = ("jpeg", "png", "tiff")
+_TAIL_BYTES = 64 * 1024
+# What a whole file ends with, near the end: JPEG's EOI marker, PNG's last chunk.
+_END_MARKS = {"jpeg": b"\xff\xd9", "png": b"IEND"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """`width` and `height` in pixels, as seen upright (EXIF orientation applied)."""
+
+    format: str
+    width: int
+    height: int
+    size_bytes: int
+    modified_ns: int
+
+
+def sniff(start: bytes) -> str:
+    """Return the format that the first 16 bytes of a file show: jpeg, png, tiff, another one's name, or ''."""
+    for format_name, magics in _MAGIC.items():
+        if start.startswith(magics):
+            return format_name
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "webp"
+    if start[4:8] == b"ftyp":
+        return "avif" if start[8:12] in (b"avif", b"avis") else "heic" if start[8:11] in _HEIF_BRANDS else "mp4"
+    return ""
+
+
+_MAGIC = {
+    "jpeg": (b"\xff\xd8\xff",),
+    "png": (b"\x89PNG\r\n\x1a\n",),
+    # Classic and BigTIFF, both byte orders.
+    "tiff": (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+    "gif": (b"GIF87a", b"GIF89a"),
+    "bmp": (b"BM",),
+    "psd": (b"8BPS",),
+    "pdf": (b"%PDF",),
+    "jpeg2000": (b"\x00\x00\x00\x0cjP  ", b"\xff\x4f\xff\x51"),
+    "jpegxl": (b"\xff\x0a", b"\x00\x00\x00\x0cJXL "),
+}
+_HEIF_BRANDS = (b"hei", b"hev", b"mif", b"msf")
+
+
+def read_header(path: Path) -> Header:
+    """Return the header of the picture at `path`; raises InputError, one reason in words, for all else.
+
+    Pipes and devices are never opened. A JPEG or PNG without its end mark is decoded, to be sure.
+    """
+    status = _status(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+            file.seek(max(0, status.st_size - _TAIL_BYTES))
+            tail = file.read(_TAIL_BYTES)
+    except OSError as error:
+        raise InputError(f"can't be read: {error.strerror or error}") from error
+    format_name = _supported(start)
+    width, height = _dimensions(path, format_name)
+    if _END_MARKS.get(format_name, b"") not in tail:
+        check_decodes(path)
+    return Header(
+        format=format_name, width=width, height=height, size_bytes=status.st_size, modified_ns=status.st_mtime_ns
+    )
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise InputError(f"is a dangling link: {path.readlink()} does not exist") from None
+        raise InputError("does not exist") from None
+    except OSError as error:
+        if path.is_symlink():
+            raise InputError("is a link that leads nowhere (a link loop)") from error
+        raise InputError(f"can't be read: {error.strerror or error}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"is {_kind(status.st_mode)}, not a file")
+    if status.st_size == 0:
+        raise InputError("is empty (0 bytes)")
+    if status.st_size > MAX_BYTES:
+        raise InputError(f"is {status.st_size / 1e6:,.0f} MB; the limit is 500 MB")
+    return status
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFDIR: "a folder",
+    }
+    return kinds.get(stat.S_IFMT(mode), "something else")
+
+
+def _supported(start: bytes) -> str:
+    format_name = sniff(start)
+    if format_name not in SUPPORTED:
+        what = f"is {format_name.upper()}" if format_name else "is not an image"
+        raise InputError(f"{what}; JPEG, PNG and TIFF are supported")
+    return format_name
+
+
+def _dimensions(path: Path, format_name: str) -> tuple[int, int]:
+    try:
+        width, height = imagesize.get(path)
+    except Exception as error:  # a hostile header may raise anything in the parser
+        raise InputError(f"has a damaged {format_name.upper()} header") from error
+    width, height = int(width), int(height)
+    if width < 1 or height < 1:
+        raise InputError(f"has a damaged {format_name.upper()} header: no dimensions in it")
+    if max(width, height) > MAX_SIDE_PX:
+        raise InputError(f"is {width} x {height} pixels; the limit is {MAX_SIDE_PX:,} a side")
+    if width * height > MAX_MEGAPIXELS * 1_000_000:
+        raise InputError(f"is {width * height / 1e6:,.0f} megapixels; the limit is {MAX_MEGAPIXELS}")
+    return width, height
+
+
+def check_decodes(path: Path) -> tuple[int, int]:
+    """Decode every pixel of the picture at `path` and return its stored (width, height).
+
+    Raises InputError when it is truncated or damaged. `Image.verify` is no substitute: it passes truncated files.
+    """
+    try:
+        with contextlib.closing(Image.open(path)) as image:
+            image.load()
+            return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, EOFError) as error:
+        raise InputError(f"does not decode, truncated or damaged ({_one_line(error)})") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -1,0 +1,146 @@
+"""The download lane: mint a link, fetch, verify, publish, journal; then let the own service forget the job."""
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from engine.disk import path_of_text
+from engine.errors import EngineError, InputError
+from engine.job.state import Event
+from engine.pipeline.closing import Reason
+from engine.pipeline.fetch import fetch
+from engine.pipeline.flight import Flight
+from engine.pipeline.permits import Permits
+from engine.pipeline.poll import PollLane
+from engine.pipeline.prepare import discard_fetched
+from engine.pipeline.scope import Scope
+from engine.pipeline.seal import BadResult, Expected, Sealed, open_parent, recognise, seal, translate
+from engine.remote.failures import Kind, RemoteError
+
+__all__ = ["DownloadLane"]
+
+# A result that is wrong this many times over will not get better.
+_MAX_BAD_RESULTS = 3
+# An expired link is replaced at once, this often in a row; then the job waits like after any other failure.
+_MAX_FRESH_LINKS = 3
+
+
+class DownloadLane:
+    """A bounded queue and a few workers: a slow disk fills the queue, which holds up the polls and so the submits."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._queue: asyncio.Queue[Flight] = asyncio.Queue(scope.settings.download_concurrency)
+        self._gate = scope.gate("download")
+        self._backoff = scope.backoff()
+        self.busy = Permits(scope.settings.download_concurrency)
+
+    async def add(self, flight: Flight) -> None:
+        """Take a finished flight; waits while the queue is full."""
+        await self._queue.put(flight)
+
+    async def run(self, poll: PollLane) -> None:
+        """Serve for as long as the run lasts; what can't be fetched now goes back to `poll` for a later look."""
+        async with asyncio.TaskGroup() as group:
+            for _worker in range(self._scope.settings.download_concurrency):
+                group.create_task(self._work(poll))
+
+    async def _work(self, poll: PollLane) -> None:
+        while True:
+            flight = await self._queue.get()
+            self.busy.overdraw()
+            try:
+                await self._bring_home(flight, poll)
+            finally:
+                self.busy.give_back()
+
+    async def _bring_home(self, flight: Flight, poll: PollLane) -> None:
+        started = self._scope.clock.monotonic()
+        try:
+            sealed = await self._sealed(flight)
+        except InputError as error:
+            await self._scope.fail(flight, str(error))
+        except (RemoteError, BadResult) as error:
+            await self._later(flight, poll, error)
+        else:
+            flight.download_s += self._scope.clock.monotonic() - started
+            await self._done(flight, sealed)
+
+    async def _sealed(self, flight: Flight) -> Sealed:
+        final = self._final(flight)
+        expected = _expected(flight)
+        try:
+            if flight.is_resumed and (found := await asyncio.to_thread(recognise, final, expected)) is not None:
+                return found
+            return await self._fetched(flight, final, expected)
+        except OSError as error:
+            raise translate(error, final) from error
+
+    async def _fetched(self, flight: Flight, final: Path, expected: Expected) -> Sealed:
+        part = final.with_name(final.name + ".part")
+        await asyncio.to_thread(open_parent, final)
+        for fresh_links in range(_MAX_FRESH_LINKS):
+            await self._gate.passed()
+            link = await self._scope.client.link(flight.process_id)
+            try:
+                fetched = await fetch(self._scope.client, link.url, part, flight.etag, partial(self._note, flight))
+            except RemoteError as error:
+                if error.kind is not Kind.EXPIRED_LINK or fresh_links + 1 == _MAX_FRESH_LINKS:
+                    raise
+                continue
+            self._gate.worked()
+            expected = replace(expected, size_bytes=expected.size_bytes or fetched.size_bytes)
+            return await asyncio.to_thread(seal, part, final, fetched.body, expected, sync=self._scope.settings.sync)
+        raise AssertionError("the loop returns or raises")
+
+    def _note(self, flight: Flight, etag: str) -> None:
+        flight.etag = etag
+        if etag:
+            self._scope.book.note(flight.number, Event.DOWNLOADING, etag=etag)
+
+    async def _later(self, flight: Flight, poll: PollLane, error: EngineError) -> None:
+        """Try again after a while: a paid result is not given up for a passing failure."""
+        flight.download_failures += 1
+        flight.bad_results += isinstance(error, BadResult)
+        if isinstance(error, RemoteError):
+            if error.kind is Kind.KEY_REFUSED:
+                self._scope.closing.tell(Reason.KEY_REFUSED, f"{error}: check the key, then resume")
+            elif error.kind in (Kind.TOO_FAST, Kind.UNREACHABLE):
+                self._gate.failed(error)
+        is_hopeless = flight.download_failures >= self._scope.settings.download_attempts
+        if is_hopeless or flight.bad_results >= _MAX_BAD_RESULTS:
+            await self._scope.fail(flight, f"{error}, {flight.download_failures} times over")
+            return
+        poll.again(flight, self._backoff.delay_s(flight.download_failures, self._scope.draw()))
+
+    async def _done(self, flight: Flight, sealed: Sealed) -> None:
+        row = flight.row
+        charged = row.credits if row is not None and row.credits else flight.spec.credits
+        await self._scope.book.end(
+            replace(
+                flight.outcome(credits_charged=charged),
+                output_sha256=sealed.sha256,
+                output_bytes=sealed.size_bytes,
+                output_width=sealed.width,
+                output_height=sealed.height,
+            )
+        )
+        discard_fetched(self._scope, flight)
+        self._scope.in_flight.give_back()
+        if self._scope.endpoint.is_own:
+            await self._forget(flight.process_id)
+
+    async def _forget(self, process_id: str) -> None:
+        try:
+            await self._scope.client.forget(process_id)
+        except RemoteError:
+            return  # swept up at the end of the run
+
+    def _final(self, flight: Flight) -> Path:
+        return self._scope.order.out / path_of_text(flight.spec.output)
+
+
+def _expected(flight: Flight) -> Expected:
+    row = flight.row
+    return Expected(row.output_width, row.output_height, row.output_bytes) if row is not None else Expected()

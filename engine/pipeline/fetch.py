@@ -1,0 +1,79 @@
+"""One result from its presigned link into the `.part` file beside its output, continued where it broke off."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiofiles
+
+from engine.remote.client import Client
+from engine.remote.failures import Kind, RemoteError
+from engine.remote.transport import StreamedResponse
+
+__all__ = ["Fetched", "fetch"]
+
+# Up to here a result is read whole and written in one thread hop; larger ones stream in pieces of this size.
+SMALL_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """`body` holds a small result, not written yet; None: the `.part` file holds it. `size_bytes` is the whole."""
+
+    body: bytes | None
+    size_bytes: int
+
+
+async def fetch(client: Client, url: str, part: Path, etag: str, note_etag: Callable[[str], None]) -> Fetched:
+    """Fetch `url`; what `part` holds already is continued when `etag` (strong) proves it is of the same result.
+
+    Calls `note_etag` when a large result begins to arrive. Raises RemoteError: EXPIRED_LINK, or TRANSIENT with
+    the bytes so far kept in `part`.
+    """
+    have = await asyncio.to_thread(_size_of, part) if etag else 0
+    headers = {"Range": f"bytes={have}-", "If-Range": etag} if have else {}
+    async with client.file(url, headers) as answer:
+        if answer.status == 416:
+            part.unlink(missing_ok=True)
+            raise RemoteError(Kind.TRANSIENT, "the result changed while it was fetched: starting over", status=416)
+        start = have if answer.status == 206 else 0
+        length = _length(answer)
+        if start == 0 and length is not None and length <= SMALL_BYTES:
+            body = await answer.read()
+            return Fetched(body, len(body))
+        if start == 0:
+            note_etag(strong_etag(answer))
+        size = await _stream(answer, part, start)
+    whole = None if length is None else start + length
+    if whole is not None and size != whole:
+        raise RemoteError(Kind.TRANSIENT, f"the result broke off at {size} of {whole} bytes")
+    return Fetched(None, size)
+
+
+def strong_etag(answer: StreamedResponse) -> str:
+    """Return the answer's ETag when it may be used with If-Range (RFC 9110, 13.1.5); empty otherwise."""
+    etag = answer.headers.get("ETag", "")
+    return etag if etag.startswith('"') else ""
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _length(answer: StreamedResponse) -> int | None:
+    announced = answer.headers.get("Content-Length", "")
+    return int(announced) if announced.isdecimal() else None
+
+
+async def _stream(answer: StreamedResponse, part: Path, start: int) -> int:
+    """Write the body to `part` from byte `start` on and return the size it then has."""
+    size = start
+    async with aiofiles.open(part, "ab" if start else "wb") as file:
+        async for chunk in answer.chunks(SMALL_BYTES):
+            await file.write(chunk)
+            size += len(chunk)
+    return size

@@ -1,0 +1,58 @@
+"""A job between its first step and its end."""
+
+from dataclasses import dataclass
+
+from engine.job.outcome import Outcome, Timings
+from engine.job.spec import JobSpec
+from engine.remote.row import Row
+
+__all__ = ["Flight"]
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """What the lanes know of one job. Unix seconds end in `_at`, durations in `_s`."""
+
+    spec: JobSpec
+    upload_name: str
+    process_id: str = ""
+    attempts: int = 0
+    input_sha256: str = ""
+    accepted_at: float = 0.0
+    eta: float = 0.0
+    unclear_at: float = 0.0
+    settle_looks: int = 0
+    looks: int = 0
+    row: Row | None = None
+    etag: str = ""
+    is_resumed: bool = False
+    download_failures: int = 0
+    bad_results: int = 0
+    submit_s: float = 0.0
+    remote_s: float = 0.0
+    download_s: float = 0.0
+
+    @property
+    def number(self) -> int:
+        return self.spec.number
+
+    def outcome(self, *, reason: str = "", credits_charged: int = 0) -> Outcome:
+        """Return how it ended, as far as the lanes before the download know."""
+        row = self.row
+        return Outcome(
+            number=self.number,
+            source=self.spec.source,
+            output=self.spec.output,
+            reason=reason,
+            process_id=self.process_id,
+            credits=credits_charged,
+            faces=row.faces if row is not None else None,
+            attempts=self.attempts,
+            input_sha256=self.input_sha256,
+            timings=Timings(
+                submit_s=round(self.submit_s, 3),
+                remote_s=round(self.remote_s, 3),
+                download_s=round(self.download_s, 3),
+            ),
+            warnings=row.warnings if row is not None else (),
+        )

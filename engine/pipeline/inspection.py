@@ -1,0 +1,29 @@
+"""The state of a run from its files alone, whether or not a process is working on it."""
+
+from engine.journal.replay import Reading
+from engine.pipeline.order import Order
+from engine.pipeline.past import replay
+from engine.pipeline.plan import read_plan
+from engine.pipeline.run_folder import RunFolder
+from engine.pipeline.summary import Summary, summarise
+
+__all__ = ["inspect"]
+
+
+def inspect(folder: RunFolder, *, stopped: str = "", message: str = "") -> Summary:
+    """Return the summary that plan and journal prove; reads only, takes no lock."""
+    order = Order.load(folder.order)
+    reading = Reading()
+    tally, planned = replay(folder, reading)
+    tally.grow(planned if planned is not None else sum(1 for _spec in read_plan(folder.plan)))
+    return summarise(
+        tally,
+        run_id=order.run_id,
+        run=str(folder.path),
+        out=str(order.out),
+        backend=order.settings.backend,
+        requests=0,
+        seconds=0.0,
+        stopped=stopped,
+        message=message,
+    )

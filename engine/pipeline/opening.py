@@ -1,0 +1,105 @@
+"""How a run is opened: anew, once more over the same folder, or resumed. All checks that need no remote happen here."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine.disk import lock_folder
+from engine.errors import UsageError
+from engine.inputs.scan import check_inputs
+from engine.job.spec import JobSpec
+from engine.pipeline.order import Order
+from engine.pipeline.past import Past, load_past
+from engine.pipeline.plan import first_good, scan_order
+from engine.pipeline.run_folder import RunFolder
+from engine.settings import Settings
+
+__all__ = ["Opened", "begin", "resume"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run whose lock is held. `jobs` are those that the plan does not hold yet; None: the plan is complete."""
+
+    order: Order
+    folder: RunFolder
+    past: Past
+    jobs: Iterator[JobSpec] | None
+
+
+@contextlib.contextmanager
+def begin(order: Order, folder: RunFolder) -> Iterator[Opened]:
+    """Open a run over `order`: a new one, or the one already in `folder`, to which new pictures are added.
+
+    Raises UsageError when there is nothing to restore, the output folder can't be written, or the folder holds a
+    run with other parameters.
+    """
+    check_inputs(order.inputs)
+    if folder.exists:
+        with _again(order, folder) as opened:
+            yield opened
+        return
+    past = load_past(order, folder)
+    jobs = first_good(scan_order(order, past.known, folder.path), order.inputs)
+    _make_folders(order.out, folder.path)
+    with lock_folder(folder.path):
+        order.save(folder.order)
+        yield Opened(order, folder, past, jobs)
+
+
+@contextlib.contextmanager
+def resume(folder: RunFolder, changes: Mapping[str, Any]) -> Iterator[Opened]:
+    """Open the run in `folder` again, as its order says, with `changes` to its settings."""
+    order = Order.load(folder.order)
+    order = replace(order, settings=_changed(order.settings, changes))
+    with lock_folder(folder.path):
+        past = load_past(order, folder)
+        jobs = scan_order(order, past.known, folder.path) if past.planned is None else None
+        yield Opened(order, folder, past, jobs)
+
+
+@contextlib.contextmanager
+def _again(order: Order, folder: RunFolder) -> Iterator[Opened]:
+    before = Order.load(folder.order)
+    _check_same(before, order, folder.path)
+    merged = (*before.inputs, *(text for text in order.inputs if text not in before.inputs))
+    order = replace(order, run_id=before.run_id, inputs=merged)
+    with lock_folder(folder.path):
+        order.save(folder.order)
+        past = load_past(order, folder)
+        yield Opened(order, folder, past, scan_order(order, past.known, folder.path))
+
+
+def _check_same(before: Order, now: Order, path: Path) -> None:
+    differences = [
+        name
+        for name, one, other in (
+            ("output folder", before.out, now.out),
+            ("parameters", before.sizing, now.sizing),
+            ("backend", before.settings.backend, now.settings.backend),
+        )
+        if one != other
+    ]
+    if differences:
+        raise UsageError(
+            f"{path} holds a run with another {' and '.join(differences)}: "
+            "give --run DIR (and another --out) for a new run, or `face-recovery resume` to finish that one"
+        )
+
+
+def _make_folders(out: Path, run: Path) -> None:
+    for folder in (out, run):
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700 if folder is run else 0o777)
+            probe = folder / ".write-test"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(f"{folder} can't be written: {error.strerror or error}") from error
+
+
+def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    given = {name: value for name, value in changes.items() if value is not None}
+    return Settings.model_validate({**settings.model_dump(), **given})

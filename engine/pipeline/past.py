@@ -1,0 +1,89 @@
+"""What the files of a run folder prove: the journal folded into a tally, the plan's open jobs, the results so far.
+
+Blocks; runs in a thread. A run that just begins has an empty past, so there is no second way to start.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.disk import publish
+from engine.inputs.naming import Namer
+from engine.job.spec import JobSpec
+from engine.job.state import State
+from engine.job.tally import Tally
+from engine.journal.line import encode
+from engine.journal.replay import Reading, read
+from engine.pipeline.order import Order
+from engine.pipeline.plan import Known, read_plan
+from engine.pipeline.run_folder import RunFolder
+
+__all__ = ["Past", "load_past", "replay", "rewrite_results"]
+
+
+@dataclass(slots=True)
+class Past:
+    """`planned` is the number of jobs when the plan is complete, None while it is not."""
+
+    known: Known
+    tally: Tally = field(default_factory=Tally)
+    journal: Reading = field(default_factory=Reading)
+    plan: Reading = field(default_factory=Reading)
+    open_jobs: list[JobSpec] = field(default_factory=list)
+    planned: int | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """Say what the crash left, in words for the user; empty when all is whole."""
+        notes = []
+        for name, reading in (("journal", self.journal), ("plan", self.plan)):
+            if reading.torn_bytes:
+                notes.append(f"the last {reading.torn_bytes} bytes of the {name} were torn and have been cut off")
+            if reading.damaged_lines:
+                notes.append(f"{reading.damaged_lines} lines of the {name} are damaged and were passed over")
+        return notes
+
+
+def load_past(order: Order, folder: RunFolder) -> Past:
+    """Read journal and plan of `folder`."""
+    past = Past(known=Known(Namer(order.parameters.output_format)))
+    past.tally, past.planned = replay(folder, past.journal)
+    for spec in read_plan(folder.plan, past.plan):
+        past.known.add(spec)
+        if past.tally.state(spec.number).is_in_flight:
+            past.open_jobs.append(spec)
+    past.tally.grow(past.known.jobs)
+    return past
+
+
+def replay(folder: RunFolder, reading: Reading) -> tuple[Tally, int | None]:
+    """Return the tally that the journal proves, and how many jobs the plan has, once it is complete."""
+    tally, planned = Tally(), None
+    for record in read(folder.journal, reading):
+        if "job" in record:
+            tally.apply(record, is_damaged=reading.damaged_lines > 0)
+        elif record.get("event") == "planned":
+            planned = record["jobs"]
+    return tally, planned
+
+
+def rewrite_results(folder: RunFolder, tally: Tally) -> None:
+    """Make `results.jsonl` again from the journal, unless it already has a row for every job that ended."""
+    reading = Reading()
+    rows = sum(1 for _row in read(folder.results, reading))
+    if rows == tally.ended and reading.is_whole:
+        return
+    part = folder.results.with_name(folder.results.name + ".part")
+    with part.open("wb") as file:
+        for record in read(folder.journal):
+            if record.get("event") in ("done", "failed") and _is_final(tally, record):
+                file.write(encode(_row(record)))
+    publish(part, folder.results)
+
+
+def _is_final(tally: Tally, record: dict[str, Any]) -> bool:
+    return tally.state(record["job"]) is (State.DONE if record["event"] == "done" else State.FAILED)
+
+
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    members = {name: value for name, value in record.items() if name not in ("at", "event", "crc", "job")}
+    return {"job": record["job"], "status": record["event"], **members}

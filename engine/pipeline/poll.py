@@ -1,0 +1,133 @@
+"""The poll lane: one heap of due times for all accepted jobs, no task for a job that waits."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Awaitable, Callable
+
+from engine.job.state import Event
+from engine.pipeline.closing import Reason
+from engine.pipeline.flight import Flight
+from engine.pipeline.permits import Permits
+from engine.pipeline.scope import Scope
+from engine.policy.polling import PollSchedule
+from engine.remote.failures import Kind, RemoteError
+from engine.remote.row import Progress, Row
+
+__all__ = ["PollLane"]
+
+
+class PollLane:
+    """Looks at each accepted flight when it is due; hands finished ones to `on_finished`, lost ones to `on_lost`."""
+
+    def __init__(
+        self, scope: Scope, on_finished: Callable[[Flight], Awaitable[None]], on_lost: Callable[[Flight], None]
+    ) -> None:
+        self._scope = scope
+        self._on_finished = on_finished
+        self._on_lost = on_lost
+        self._due: list[tuple[float, int, Flight]] = []
+        self._order = itertools.count()
+        self._sooner = asyncio.Event()
+        self._gate = scope.gate("poll")
+        settings = scope.settings
+        self._schedule = PollSchedule(min_s=settings.poll_min_s, max_s=settings.poll_max_s)
+        self._slots = Permits(settings.poll_concurrency)
+
+    def __repr__(self) -> str:
+        return f"<PollLane {len(self._due)} waiting, {self._schedule!r}>"
+
+    def add(self, flight: Flight) -> None:
+        """Take an accepted flight; one from an earlier process is looked at right away."""
+        flight.looks = 0
+        self._put(flight, 0.0 if flight.is_resumed else self._schedule.first_wait_s(self._forecast_s(flight)))
+
+    def again(self, flight: Flight, wait_s: float) -> None:
+        """Take back a finished flight whose download did not work out, to be looked at after `wait_s`."""
+        self._put(flight, wait_s)
+
+    async def run(self) -> None:
+        """Serve for as long as the run lasts."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._wait_for_due()
+                await self._gate.passed()
+                await self._slots.take()
+                _due, _order, flight = heapq.heappop(self._due)
+                group.create_task(self._look(flight))
+
+    def _put(self, flight: Flight, wait_s: float) -> None:
+        due = self._scope.clock.monotonic() + wait_s
+        heapq.heappush(self._due, (due, next(self._order), flight))
+        if self._due[0][2] is flight:
+            self._sooner.set()
+
+    async def _wait_for_due(self) -> None:
+        """Return when the first flight of the heap is due; an earlier one that arrives meanwhile counts."""
+        while True:
+            self._sooner.clear()
+            wait_s = self._due[0][0] - self._scope.clock.monotonic() if self._due else None
+            if wait_s is not None and wait_s <= 0:
+                return
+            sooner = asyncio.ensure_future(self._sooner.wait())
+            sleep = asyncio.ensure_future(self._scope.clock.sleep(wait_s)) if wait_s is not None else None
+            try:
+                await asyncio.wait([task for task in (sooner, sleep) if task], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sooner.cancel()
+                if sleep is not None:
+                    sleep.cancel()
+
+    async def _look(self, flight: Flight) -> None:
+        """Look once and act on it; the slot is kept until then, so that full downloads hold up the looks."""
+        try:
+            row = await self._scope.client.status(flight.process_id)
+            self._gate.worked()
+            flight.looks += 1
+            await self._act(flight, row)
+        except RemoteError as error:
+            self._failed_look(flight, error)
+        finally:
+            self._slots.give_back()
+
+    async def _act(self, flight: Flight, row: Row) -> None:
+        flight.row = row
+        now = self._scope.clock.now()
+        match row.progress:
+            case Progress.COMPLETED:
+                self._learn(flight, row)
+                await self._on_finished(flight)
+            case Progress.FAILED:
+                await self._scope.fail(flight, row.message or "the backend reports Failed, without a reason")
+            case Progress.CANCELLED:
+                await self._scope.fail(flight, "was cancelled at the backend")
+            case _ if now - flight.accepted_at > self._scope.settings.job_deadline_s:
+                hours = self._scope.settings.job_deadline_s / 3600
+                await self._scope.fail(flight, f"did not finish within {hours:g} h (process {flight.process_id})")
+            case _:
+                self._put(flight, self._schedule.next_wait_s(flight.looks, max(0.0, now - flight.accepted_at)))
+
+    def _learn(self, flight: Flight, row: Row) -> None:
+        """Teach the schedule; the remote's own times are used, so that the two clocks need not agree."""
+        now = self._scope.clock.now()
+        flight.remote_s = max(0.0, now - flight.accepted_at)
+        if not flight.is_resumed and not flight.download_failures:
+            took_s = row.modified - row.created if row.modified > row.created > 0 else flight.remote_s
+            self._schedule.learn(forecast_s=self._forecast_s(flight), took_s=min(took_s, flight.remote_s))
+
+    @staticmethod
+    def _forecast_s(flight: Flight) -> float:
+        return max(0.0, flight.eta - flight.accepted_at) if flight.eta else 0.0
+
+    def _failed_look(self, flight: Flight, error: RemoteError) -> None:
+        match error.kind:
+            case Kind.GONE:
+                flight.unclear_at = self._scope.clock.now()
+                self._scope.book.note(flight.number, Event.UNCLEAR, reason=str(error))
+                self._on_lost(flight)
+            case Kind.KEY_REFUSED:
+                self._scope.closing.tell(Reason.KEY_REFUSED, f"{error}: check the key, then resume")
+                self._put(flight, self._scope.settings.poll_max_s)
+            case _:
+                self._gate.failed(error)
+                self._put(flight, self._schedule.next_wait_s(max(1, flight.looks), 0.0))

@@ -1,0 +1,275 @@
+"""The run: the only place that starts tasks. Past -> lanes -> end, the same for a new run and a resumed one."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+from engine.clock import Clock
+from engine.disk import AppendFile
+from engine.errors import MachineError
+from engine.job.spec import JobSpec
+from engine.job.state import Event, State
+from engine.job.tally import Tally
+from engine.journal.writer import JournalWriter
+from engine.pipeline.book import Book
+from engine.pipeline.closing import Closing, Reason
+from engine.pipeline.download import DownloadLane
+from engine.pipeline.flight import Flight
+from engine.pipeline.lookup import Lookup
+from engine.pipeline.opening import Opened
+from engine.pipeline.past import rewrite_results
+from engine.pipeline.permits import Permits
+from engine.pipeline.plan import extend, read_plan
+from engine.pipeline.poll import PollLane
+from engine.pipeline.run_folder import open_journal
+from engine.pipeline.scope import Scope
+from engine.pipeline.submit import SubmitLane
+from engine.pipeline.summary import Summary, summarise
+from engine.remote.client import Client
+from engine.remote.endpoint import Endpoint
+from engine.remote.failures import Kind, RemoteError
+from engine.remote.transport import Transport
+
+__all__ = ["View", "run"]
+
+_PLAN_GROUP = 512  # plan lines decoded per thread hop
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What observers may look at while the run goes on; read it whenever, change nothing."""
+
+    tally: Tally
+    in_flight: Permits
+    closing: Closing
+
+
+async def run(
+    opened: Opened,
+    endpoint: Endpoint,
+    *,
+    transport: Transport,
+    clock: Clock,
+    draw: Callable[[], float],
+    closing: Closing,
+    on_start: Callable[[View], None],
+) -> Summary:
+    """Carry an opened run to its end, or to where `closing` stops it; the summary says which.
+
+    Failures of jobs are data. Only a broken programme raises.
+    """
+    folder, order, past = opened.folder, opened.order, opened.past
+    started = clock.monotonic()
+    await asyncio.to_thread(rewrite_results, folder, past.tally)
+    journal_file = await asyncio.to_thread(open_journal, folder.journal, past.journal, sync=order.settings.sync)
+    results_file = AppendFile(folder.results, sync=False)
+    client = Client(transport, endpoint.base_url, endpoint.key, clock)
+    async with (
+        JournalWriter(journal_file, name=str(folder.journal)) as journal,
+        JournalWriter(results_file, name=str(folder.results)) as results,
+    ):
+        scope = Scope(
+            order=order,
+            folder=folder,
+            endpoint=endpoint,
+            client=client,
+            transport=transport,
+            book=Book(past.tally, journal, results, clock),
+            in_flight=Permits(order.settings.max_in_flight),
+            closing=closing,
+            clock=clock,
+            draw=draw,
+        )
+        on_start(View(past.tally, scope.in_flight, closing))
+        await _carry_out(scope, opened)
+    return summarise(
+        past.tally,
+        run_id=order.run_id,
+        run=str(folder.path),
+        out=str(order.out),
+        backend=endpoint.name,
+        requests=sum(client.requests.values()),
+        seconds=round(clock.monotonic() - started, 3),
+        notes=tuple(past.notes),
+        stopped=closing.reason or "",
+        message=closing.message,
+    )
+
+
+async def _carry_out(scope: Scope, opened: Opened) -> None:
+    """Do it all, and turn what stops a whole run into the reason for its closing."""
+    closing = scope.closing
+    try:
+        await _greet(scope)
+        scope.book.mark("opened", run=scope.order.run_id, backend=scope.endpoint.name)
+        await _fly(scope, opened)
+        if scope.endpoint.is_own and not closing.leaving.is_set():
+            await _sweep_up(scope)
+        scope.book.mark("closed", reason=closing.reason)
+    except* RemoteError as group:
+        error = _first(group)
+        is_key = isinstance(error, RemoteError) and error.kind is Kind.KEY_REFUSED
+        advice = "check the key, then resume" if is_key else "resume later"
+        closing.tell(Reason.KEY_REFUSED if is_key else Reason.BROKEN, f"{error}: {advice}")
+    except* MachineError as group:
+        closing.tell(Reason.BROKEN, str(_first(group)))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _greet(scope: Scope) -> None:
+    """Make sure, before anything is sent, that there is an API behind the address and that it takes the key."""
+    gate = scope.gate("greeting")
+    for _attempt in range(3):
+        await gate.passed()
+        try:
+            await scope.client.listing(limit=1)
+            return
+        except RemoteError as error:
+            last = error
+            if error.kind in (Kind.KEY_REFUSED, Kind.GONE, Kind.WRONG_ADDRESS):
+                break
+            gate.failed(error)
+    raise last
+
+
+async def _fly(scope: Scope, opened: Opened) -> None:
+    """Start the lanes, put the open jobs back where they were, feed the rest, and see it through."""
+    download, lookup = DownloadLane(scope), Lookup(scope)
+    poll = PollLane(scope, download.add, lookup.add)
+    submit = SubmitLane(scope, poll.add, lookup.add)
+    async with asyncio.TaskGroup() as group:
+        lanes = [
+            group.create_task(lane) for lane in (lookup.run(poll.add, submit.again), poll.run(), download.run(poll))
+        ]
+        feed = group.create_task(_feed(scope, opened, submit, poll, lookup))
+        await _see_through(scope, feed, submit, download)
+        for task in (*lanes, feed):
+            task.cancel()
+
+
+async def _feed(scope: Scope, opened: Opened, submit: SubmitLane, poll: PollLane, lookup: Lookup) -> None:
+    past = opened.past
+    for spec in past.open_jobs:
+        scope.in_flight.overdraw()
+        flight = _resumed(scope, spec)
+        if flight.process_id:
+            poll.add(flight)
+        else:
+            lookup.add(flight)
+    if not past.journal.is_whole:
+        await _adopt_orphans(scope, opened, poll, lookup)
+    await submit.run(_jobs(scope, opened))
+
+
+def _resumed(scope: Scope, spec: JobSpec) -> Flight:
+    """Return the flight of a job that an earlier process left in flight."""
+    job = scope.book.tally.open[spec.number]
+    flight = scope.flight(spec)
+    flight.is_resumed = True
+    flight.process_id = job.process_id
+    flight.attempts = job.attempts
+    flight.input_sha256 = job.input_sha256
+    flight.accepted_at = job.accepted_at
+    flight.unclear_at = job.unclear_at
+    flight.eta = job.eta
+    flight.etag = job.etag
+    return flight
+
+
+async def _adopt_orphans(scope: Scope, opened: Opened, poll: PollLane, lookup: Lookup) -> None:
+    """A journal that lost lines may have lost intents: whatever the remote has of this run is adopted first."""
+    rows = await lookup.orphans()
+    tally = scope.book.tally
+    lost = {number for number in rows if tally.state(number) is State.PLANNED}
+    if not lost:
+        return
+    for spec in read_plan(opened.folder.plan):
+        if spec.number in lost:
+            row = rows[spec.number]
+            scope.book.note(spec.number, Event.UNCLEAR, reason="its intent was lost from the journal")
+            scope.book.note(
+                spec.number,
+                Event.ACCEPTED,
+                process_id=row.process_id,
+                eta=row.eta,
+                credits=spec.credits,
+                adopted=True,
+            )
+            scope.in_flight.overdraw()
+            poll.add(_resumed(scope, spec))
+
+
+async def _jobs(scope: Scope, opened: Opened) -> AsyncIterator[JobSpec]:
+    """Yield the planned jobs: first those that the plan holds, then those still being planned."""
+    tally, past = scope.book.tally, opened.past
+    lines = read_plan(opened.folder.plan) if past.known.jobs else iter(())
+    planned = (spec for spec in lines if tally.state(spec.number) is State.PLANNED)
+    while group := await asyncio.to_thread(_take, planned):
+        for spec in group:
+            yield spec
+    if opened.jobs is None:
+        return
+    async for spec in extend(opened.folder, past.plan, opened.jobs, sync=scope.settings.sync):
+        tally.grow(spec.number + 1)
+        yield spec
+    scope.book.mark("planned", jobs=tally.planned)
+
+
+def _take(jobs: Iterator[JobSpec]) -> list[JobSpec]:
+    return list(itertools.islice(jobs, _PLAN_GROUP))
+
+
+async def _see_through(scope: Scope, feed: asyncio.Task[None], submit: SubmitLane, download: DownloadLane) -> None:
+    """Return when every job has ended, or when the run is to be left and what is cheap has been finished."""
+    end = asyncio.create_task(_end(scope, feed))
+    leave = asyncio.create_task(scope.closing.leaving.wait())
+    try:
+        await asyncio.wait((end, leave), return_when=asyncio.FIRST_COMPLETED)
+        if not end.done():
+            await _finish_cheap(scope, submit, download)
+    finally:
+        end.cancel()
+        leave.cancel()
+
+
+async def _finish_cheap(scope: Scope, submit: SubmitLane, download: DownloadLane) -> None:
+    """Give the POSTs and downloads under way a few seconds: each one finished is one less to look up later."""
+    try:
+        async with asyncio.timeout(scope.settings.drain_s):
+            await submit.sending.all_back()
+            await download.busy.all_back()
+    except TimeoutError:
+        return
+
+
+async def _end(scope: Scope, feed: asyncio.Task[None]) -> None:
+    await asyncio.wait((feed,))
+    await scope.in_flight.all_back()
+
+
+async def _sweep_up(scope: Scope) -> None:
+    """Let the own service forget what an earlier process finished but could not have forgotten any more."""
+    cursor: str | None = None
+    while True:
+        page = await scope.client.listing(cursor)
+        for row in page.rows:
+            number = scope.number_of(row.filename)
+            if number is not None and scope.book.tally.state(number).is_final:
+                await _try_forget(scope, row.process_id)
+        if page.next_cursor is None:
+            return
+        cursor = page.next_cursor
+
+
+async def _try_forget(scope: Scope, process_id: str) -> None:
+    try:
+        await scope.client.forget(process_id)
+    except RemoteError:
+        return  # it costs disk space until the service's own retention ends, nothing else

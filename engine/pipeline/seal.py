@@ -1,0 +1,106 @@
+"""The last step of a result: check it, hash it, sync it, make it visible whole. Blocks; runs in a thread."""
+
+import errno
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.disk import publish
+from engine.errors import EngineError, InputError, MachineError
+from engine.picture import check_decodes
+
+__all__ = ["BadResult", "Expected", "Sealed", "open_parent", "recognise", "seal", "translate"]
+
+
+class BadResult(EngineError):
+    """What arrived is not the picture that was promised; fetching it again may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the status row promises of a result; 0 where it does not say."""
+
+    width: int = 0
+    height: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A verified output: `sha256` in hex, sizes in bytes and pixels."""
+
+    sha256: str
+    size_bytes: int
+    width: int
+    height: int
+
+
+def seal(part: Path, final: Path, body: bytes | None, expected: Expected, *, sync: bool) -> Sealed:
+    """Verify `part` (first written from `body`, if given) and publish it as `final`.
+
+    Raises BadResult, with `part` removed, when it is not what was expected; InputError when somebody else's file
+    is in the way; OSError.
+    """
+    if body is not None:
+        part.write_bytes(body)
+    try:
+        sealed = _verified(part, expected)
+    except BadResult:
+        part.unlink(missing_ok=True)
+        raise
+    if final.is_symlink() or final.exists():
+        _keep_existing(part, final, sealed)
+    else:
+        publish(part, final, sync=sync)
+    return sealed
+
+
+def recognise(final: Path, expected: Expected) -> Sealed | None:
+    """Return the verified output that an earlier process published but did not journal; None if it is not there."""
+    if final.is_symlink() or not final.exists():
+        return None
+    try:
+        return _verified(final, expected)
+    except BadResult:
+        return None
+
+
+def _verified(path: Path, expected: Expected) -> Sealed:
+    size = path.stat().st_size
+    if expected.size_bytes and size != expected.size_bytes:
+        raise BadResult(f"the result has {size} bytes, not {expected.size_bytes}")
+    try:
+        width, height = check_decodes(path)
+    except InputError as error:
+        raise BadResult(f"the result {error}") from error
+    if expected.width and (width, height) != (expected.width, expected.height):
+        raise BadResult(f"the result is {width} x {height} pixels, not {expected.width} x {expected.height}")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Sealed(digest, size, width, height)
+
+
+def _keep_existing(part: Path, final: Path, sealed: Sealed) -> None:
+    """A file has the output's name already: fine when it is this very result, never replaced otherwise."""
+    with final.open("rb") as file:
+        is_same = hashlib.file_digest(file, "sha256").hexdigest() == sealed.sha256
+    if not is_same:
+        raise InputError(f"{final} appeared while the job ran and is not its result: the result is in {part.name}")
+    part.unlink()
+
+
+def open_parent(final: Path) -> None:
+    """Make the folders that `final` needs."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+
+
+# A name that the file system of the output folder can't hold is this job's trouble; all else is the machine's.
+_OF_ONE_JOB = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ, errno.EINVAL)
+
+
+def translate(error: OSError, final: Path) -> EngineError:
+    """Return what a failed write means: InputError for this job alone, MachineError for the run."""
+    why = error.strerror or str(error)
+    if error.errno in _OF_ONE_JOB:
+        return InputError(f"its output {final.name} can't be written: {why}")
+    return MachineError(f"{final} can't be written ({why}): make room or mend the folder, then resume")

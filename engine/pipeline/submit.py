@@ -1,0 +1,141 @@
+"""The submit lane: a permit, a durable intent, one POST, and what its answer means.
+
+The one rule: nothing is ever sent twice unless the first is proven not to have been accepted.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from engine.errors import InputError
+from engine.job.spec import JobSpec
+from engine.job.state import Event
+from engine.pipeline.closing import Reason
+from engine.pipeline.flight import Flight
+from engine.pipeline.permits import Permits
+from engine.pipeline.prepare import discard_fetched, prepare
+from engine.pipeline.scope import Scope
+from engine.remote.client import Accepted
+from engine.remote.failures import Kind, RemoteError
+from engine.remote.multipart import Upload
+
+__all__ = ["SubmitLane"]
+
+
+class SubmitLane:
+    """Takes planned jobs to the remote; hands accepted flights to `on_accepted`, unclear ones to `on_unclear`."""
+
+    def __init__(
+        self, scope: Scope, on_accepted: Callable[[Flight], None], on_unclear: Callable[[Flight], None]
+    ) -> None:
+        self._scope = scope
+        self._on_accepted = on_accepted
+        self._on_unclear = on_unclear
+        self.sending = Permits(scope.settings.submit_concurrency)
+        self._gate = scope.gate("submit")
+
+    async def run(self, jobs: AsyncIterator[JobSpec]) -> None:
+        """Submit `jobs` until they end or the run closes. A refused input of the plan fails here."""
+        async with asyncio.TaskGroup() as group:
+            async for spec in jobs:
+                flight = self._scope.flight(spec)
+                await self._scope.in_flight.take()
+                await self.sending.take()
+                if self._scope.closing.is_told:
+                    self.sending.give_back()
+                    self._scope.in_flight.give_back()
+                    return
+                group.create_task(self._carry(flight))
+
+    async def again(self, flight: Flight) -> None:
+        """Submit once more a flight that is proven not to have been accepted; it keeps its permit."""
+        await self.sending.take()
+        await self._carry(flight)
+
+    async def _carry(self, flight: Flight) -> None:
+        """Do one job's submitting; its sending permit is held already."""
+        try:
+            if flight.spec.reason:
+                await self._scope.fail(flight, flight.spec.reason)
+                return
+            started = self._scope.clock.monotonic()
+            upload = await prepare(self._scope, flight)
+            await self._send(flight, upload)
+            flight.submit_s += self._scope.clock.monotonic() - started
+        except InputError as error:
+            discard_fetched(self._scope, flight)
+            await self._scope.fail(flight, str(error))
+        finally:
+            self.sending.give_back()
+
+    async def _send(self, flight: Flight, upload: Upload) -> None:
+        """Send until the answer is clear, or what it means is somebody else's business."""
+        while await self._may_send(flight):
+            await self._intend(flight)
+            try:
+                accepted = await self._scope.client.submit(upload)
+            except RemoteError as error:
+                if await self._is_over(flight, error):
+                    return
+            else:
+                self._gate.worked()
+                self._accepted(flight, accepted)
+                return
+        self._scope.in_flight.give_back()
+
+    async def _may_send(self, flight: Flight) -> bool:
+        await self._gate.passed()
+        closing, tally = self._scope.closing, self._scope.book.tally
+        limit = self._scope.settings.max_credits
+        if limit is not None and tally.reserved + tally.charged + flight.spec.credits > limit:
+            closing.tell(Reason.CREDITS, f"--max-credits {limit} is reached: resume with a higher limit to go on")
+        return not closing.is_told
+
+    async def _intend(self, flight: Flight) -> None:
+        flight.attempts += 1
+        flight.unclear_at = self._scope.clock.now()
+        await self._scope.book.commit(
+            flight.number,
+            Event.INTENT,
+            attempt=flight.attempts,
+            credits=flight.spec.credits,
+            input_sha256=flight.input_sha256,
+        )
+
+    def _accepted(self, flight: Flight, accepted: Accepted) -> None:
+        flight.process_id, flight.eta = accepted.process_id, accepted.eta
+        flight.accepted_at = self._scope.clock.now()
+        self._scope.book.note(flight.number, Event.ACCEPTED, process_id=flight.process_id, eta=flight.eta)
+        self._on_accepted(flight)
+
+    async def _is_over(self, flight: Flight, error: RemoteError) -> bool:
+        """Act on a submit that was not answered with success; False when it may be sent again."""
+        book, closing = self._scope.book, self._scope.closing
+        match error.kind:
+            case Kind.BAD_JOB:
+                self._gate.worked()
+                discard_fetched(self._scope, flight)
+                await self._scope.fail(flight, str(error))
+                return True
+            case Kind.TOO_FAST | Kind.BUSY | Kind.UNREACHABLE:
+                book.note(flight.number, Event.REFUSED, reason=error.kind.value)
+                self._gate.failed(error)
+                return False
+            case Kind.NO_CREDITS:
+                book.note(flight.number, Event.REFUSED, reason=str(error))
+                closing.tell(Reason.CREDITS, f"{error}: buy credits, then resume")
+                return False
+            case Kind.KEY_REFUSED:
+                book.note(flight.number, Event.REFUSED, reason=str(error))
+                closing.tell(Reason.KEY_REFUSED, f"{error}: check the key, then resume")
+                return False
+            case Kind.WRONG_ADDRESS:
+                book.note(flight.number, Event.REFUSED, reason=str(error))
+                closing.tell(
+                    Reason.BROKEN, f"{self._scope.endpoint.base_url} is not the API ({error}): check --backend"
+                )
+                return False
+            case _:
+                book.note(flight.number, Event.UNCLEAR, reason=str(error))
+                self._gate.failed(error)
+                self._on_unclear(flight)
+                return True

@@ -1,0 +1,66 @@
+"""When to look at a job: first near its eta, corrected by what finished jobs taught, then ever less often.
+
+The remote's eta is a guess with a bias. Each finished job tells how far off its eta was; the running mean of
+that error moves the first look, and its mean deviation sets the rhythm of the following ones: jobs that end
+when foretold are looked at once or twice, erratic ones at a pace that fits their spread.
+"""
+
+__all__ = ["PollSchedule"]
+
+# Weight of the newest job in the running means: about the last 20 jobs count.
+_LEARNING = 0.1
+# A first look a little before the foretold end would mostly be wasted; half a deviation after it mostly hits.
+_MARGIN = 0.5
+# Each look in vain lengthens the next wait by half, so a stuck job costs a logarithm of looks.
+_GROWTH = 1.5
+# An eta further off than this is a mistake, not a forecast (the contract's worst case is 3 hours).
+_MAX_FORECAST_S = 3 * 3600.0
+
+
+class PollSchedule:
+    """Learns from finished jobs, and says how many seconds to wait for the next look."""
+
+    def __init__(self, *, min_s: float, max_s: float) -> None:
+        self._min_s = min_s
+        self._max_s = max_s
+        self._learned = 0
+        self._mean_s = 0.0  # how long jobs take
+        self._bias_s = 0.0  # how much longer than foretold
+        self._spread_s = 0.0  # mean absolute deviation from the corrected forecast
+
+    def __repr__(self) -> str:
+        return (
+            f"<PollSchedule {self._learned} jobs: mean {self._mean_s:.2f} s, "
+            f"bias {self._bias_s:+.2f} s, spread {self._spread_s:.2f} s>"
+        )
+
+    def learn(self, *, forecast_s: float, took_s: float) -> None:
+        """Take in one finished job: what its eta foretold (0: nothing) and what it took."""
+        self._learned += 1
+        weight = max(_LEARNING, 1.0 / self._learned)
+        self._mean_s += weight * (took_s - self._mean_s)
+        expected = self._expected_s(forecast_s)
+        if self._is_forecast(forecast_s):
+            self._bias_s += weight * (took_s - forecast_s - self._bias_s)
+        self._spread_s += weight * (abs(took_s - expected) - self._spread_s)
+
+    def first_wait_s(self, forecast_s: float) -> float:
+        """Return the wait from acceptance to the first look."""
+        return self._bounded(self._expected_s(forecast_s) + _MARGIN * self._spread_s)
+
+    def next_wait_s(self, looks: int, waited_s: float) -> float:
+        """Return the wait after `looks` in vain (from 1), `waited_s` after acceptance."""
+        step = max(self._spread_s / 2, waited_s / 20, self._min_s)
+        return min(self._max_s, step * _GROWTH ** min(looks - 1, 20))
+
+    def _expected_s(self, forecast_s: float) -> float:
+        if self._is_forecast(forecast_s):
+            return max(0.0, forecast_s + self._bias_s)
+        return self._mean_s
+
+    @staticmethod
+    def _is_forecast(forecast_s: float) -> bool:
+        return 0.0 < forecast_s <= _MAX_FORECAST_S
+
+    def _bounded(self, wait_s: float) -> float:
+        return max(self._min_s, wait_s)

@@ -1,0 +1,172 @@
+"""Typed calls of the contract. Each makes one exchange and raises RemoteError for all but success.
+
+Nothing is retried here: what may be repeated, and when, is the lanes' decision. The key goes to the base URL
+only; presigned links are fetched without it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urljoin
+
+import orjson
+
+from engine.clock import Clock
+from engine.remote.failures import Call, Kind, RemoteError, classify, parse_retry_after
+from engine.remote.multipart import Upload
+from engine.remote.row import Row
+from engine.remote.transport import ConnectError, Response, StreamedResponse, Transport, TransportError
+
+__all__ = ["Accepted", "Client", "Link", "Page"]
+
+PAGE_ROWS = 100  # the most that the contract lists a call
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to a submit; `eta` is Unix seconds by the remote's clock, 0 when not said."""
+
+    process_id: str
+    eta: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the listing; no `next_cursor` on the last."""
+
+    rows: tuple[Row, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A presigned link and when it expires, Unix seconds by the remote's clock."""
+
+    url: str
+    expires_at: float
+
+
+class Client:
+    """The contract at one base URL, with one key."""
+
+    def __init__(self, transport: Transport, base_url: str, key: str, clock: Clock) -> None:
+        self._transport = transport
+        self._base = base_url.rstrip("/")
+        self._headers = {"X-API-Key": key, "Accept": "application/json"}
+        self._clock = clock
+        self.requests = dict.fromkeys(Call, 0)
+
+    def __repr__(self) -> str:
+        return f"<Client {self._base}: {sum(self.requests.values())} requests>"
+
+    async def submit(self, upload: Upload) -> Accepted:
+        """Send one picture. Kind UNCLEAR means that it may have been accepted."""
+        answer = await self._call(Call.SUBMIT, "POST", "/restore-gen/async", upload)
+        members = _members(answer, otherwise=Kind.UNCLEAR)
+        process_id = members.get("process_id") or answer.headers.get("X-Process-ID")
+        if not isinstance(process_id, str) or not process_id:
+            raise RemoteError(Kind.UNCLEAR, "the submit was answered without a process id", status=answer.status)
+        eta = members.get("eta") or answer.headers.get("X-ETA")
+        try:
+            return Accepted(process_id, float(eta or 0.0))
+        except (TypeError, ValueError):
+            return Accepted(process_id, 0.0)
+
+    async def status(self, process_id: str) -> Row:
+        answer = await self._call(Call.STATUS, "GET", f"/status/{quote(process_id, safe='')}")
+        return _row(_members(answer))
+
+    async def listing(self, cursor: str | None = None, limit: int = PAGE_ROWS) -> Page:
+        """Return one page of all rows that the remote keeps; their order means nothing."""
+        query = f"?paginated=true&limit={limit}" + (f"&cursor={quote(cursor, safe='')}" if cursor else "")
+        members = _members(await self._call(Call.LISTING, "GET", "/status" + query))
+        rows, pagination = members.get("data"), members.get("pagination")
+        if not isinstance(rows, list) or not isinstance(pagination, dict):
+            raise RemoteError(Kind.TRANSIENT, "the listing was answered without data or pagination")
+        has_next = bool(pagination.get("has_next_page"))
+        return Page(tuple(map(_row, rows)), str(pagination.get("next_cursor")) if has_next else None)
+
+    async def link(self, process_id: str) -> Link:
+        """Mint a presigned link to the output."""
+        answer = await self._call(Call.LINK, "GET", f"/download/{quote(process_id, safe='')}")
+        members = _members(answer)
+        url, expiry = members.get("download_url"), members.get("expiry")
+        if not isinstance(url, str) or not url:
+            raise RemoteError(Kind.TRANSIENT, "the download was answered without a link")
+        return Link(urljoin(self._base + "/", url), float(expiry) if isinstance(expiry, int | float) else 0.0)
+
+    def file(self, url: str, headers: dict[str, str]) -> AbstractAsyncContextManager[StreamedResponse]:
+        """GET a presigned link, without the key; its status is 200, 206 or 416, all else is raised."""
+        return self._file(url, headers)
+
+    @asynccontextmanager
+    async def _file(self, url: str, headers: dict[str, str]) -> AsyncIterator[StreamedResponse]:
+        self.requests[Call.FILE] += 1
+        try:
+            async with self._transport.stream(url, headers={**headers, "Accept-Encoding": "identity"}) as answer:
+                if answer.status not in (200, 206, 416):
+                    raise self._error(Call.FILE, Response(answer.status, answer.headers, await answer.read()))
+                yield answer
+        except TransportError as error:
+            raise RemoteError(_broken(Call.FILE, error), f"the download broke off ({error})") from error
+
+    async def forget(self, process_id: str) -> None:
+        """Delete one finished job at the remote, files included where the remote is the embedded service."""
+        await self._call(Call.FORGET, "DELETE", f"/status/{quote(process_id, safe='')}")
+
+    async def cancel(self, process_id: str) -> None:
+        """Cancel one job; kind NOT_YET means that it is too late."""
+        await self._call(Call.CANCEL, "DELETE", f"/cancel/{quote(process_id, safe='')}")
+
+    async def _call(self, call: Call, method: str, path: str, upload: Upload | None = None) -> Response:
+        self.requests[call] += 1
+        try:
+            answer = await self._transport.request(method, self._base + path, headers=self._headers, upload=upload)
+        except TransportError as error:
+            raise RemoteError(_broken(call, error), f"{call} broke off ({error})") from error
+        if 200 <= answer.status < 300:
+            return answer
+        raise self._error(call, answer)
+
+    def _error(self, call: Call, answer: Response) -> RemoteError:
+        retry_after_s = parse_retry_after(answer.headers.get("Retry-After"), self._clock.now())
+        message = f"{call} was answered {answer.status}: {_message(answer)}"
+        return RemoteError(classify(call, answer.status), message, status=answer.status, retry_after_s=retry_after_s)
+
+
+def _broken(call: Call, error: TransportError) -> Kind:
+    if isinstance(error, ConnectError):
+        return Kind.UNREACHABLE
+    return Kind.UNCLEAR if call is Call.SUBMIT else Kind.TRANSIENT
+
+
+def _message(answer: Response) -> str:
+    """Return the remote's own words, on one line and not too many of them."""
+    try:
+        said = orjson.loads(answer.body)
+        text = said.get("message") if isinstance(said, dict) else None
+    except orjson.JSONDecodeError:
+        text = None
+    if not isinstance(text, str) or not text:
+        text = answer.body[:200].decode(errors="replace")
+    return " ".join(text.split())[:300] or "no message"
+
+
+def _members(answer: Response, otherwise: Kind = Kind.TRANSIENT) -> dict[str, Any]:
+    try:
+        members = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        members = None
+    if isinstance(members, dict):
+        return members
+    if answer.headers.get("X-Process-ID"):
+        return {}
+    raise RemoteError(otherwise, "the answer is not JSON", status=answer.status)
+
+
+def _row(members: Any) -> Row:
+    try:
+        return Row.of_json(members)
+    except (AttributeError, ValueError) as error:
+        raise RemoteError(Kind.TRANSIENT, f"the answer is not a status row ({error})") from error

@@ -1,0 +1,82 @@
+"""What the remote says of a job: a status row, read with tolerance.
+
+Unknown members are ignored, missing ones default, and an unknown status word counts as still going on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+__all__ = ["Progress", "Row"]
+
+
+class Progress(StrEnum):
+    """The contract's status words; one this version does not know counts as still going on."""
+
+    PENDING = "Pending"
+    PROCESSING = "Processing"
+    COMPLETED = "Completed"
+    CANCELLED = "Cancelled"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One status row. Times are Unix seconds by the remote's clock, sizes pixels and bytes, 0 when not said.
+
+    `faces`, `warnings`, `message` and `output_bytes` are members that the embedded service adds to the contract's.
+    """
+
+    process_id: str
+    filename: str = ""
+    progress: Progress = Progress.PENDING
+    eta: float = 0.0
+    created: float = 0.0
+    modified: float = 0.0
+    credits: int = 0
+    output_width: int = 0
+    output_height: int = 0
+    output_bytes: int = 0
+    faces: int | None = None
+    warnings: tuple[str, ...] = ()
+    message: str = ""
+
+    @classmethod
+    def of_json(cls, members: Mapping[str, Any]) -> Self:
+        """Return the row in `members`; raises ValueError when there is no process id in it."""
+        process_id = members.get("process_id")
+        if not isinstance(process_id, str) or not process_id:
+            raise ValueError("a status row without process_id")
+        faces = members.get("faces")
+        warnings = members.get("warnings")
+        return cls(
+            process_id=process_id,
+            filename=_text(members.get("filename")),
+            progress=_progress(members.get("status")),
+            eta=_number(members.get("eta")),
+            created=_number(members.get("creation_time")),
+            modified=_number(members.get("modification_time")),
+            credits=int(_number(members.get("credits"))),
+            output_width=int(_number(members.get("output_width"))),
+            output_height=int(_number(members.get("output_height"))),
+            output_bytes=int(_number(members.get("output_bytes"))),
+            faces=faces if isinstance(faces, int) else None,
+            warnings=tuple(map(str, warnings)) if isinstance(warnings, list) else (),
+            message=_text(members.get("message")),
+        )
+
+
+def _progress(value: object) -> Progress:
+    try:
+        return Progress(str(value).capitalize())
+    except ValueError:
+        return Progress.PROCESSING
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

@@ -1,0 +1,76 @@
+"""Outcomes to text: the final table, the status of a run, an estimate. Builds what to print; prints nothing."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from engine.pipeline.estimate import Estimate
+from engine.pipeline.summary import Summary
+from engine.progress import duration
+
+__all__ = ["estimate_table", "summary_table"]
+
+_MAX_REASONS = 8
+
+
+def summary_table(summary: Summary, *, is_live: bool = True) -> RenderableType:
+    """Return the table that ends a run (or, not `is_live`, shows one from its files)."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(justify="right")
+    table.add_column(overflow="fold")
+    table.add_row(Text(f"{summary.done:,}", style="bold green"), f"done of {summary.planned:,}, in {summary.out}")
+    _add(table, summary.failed, "failed", "bold red")
+    _add(table, summary.in_flight, "in flight: the backend goes on with them, a resume picks them up", "yellow")
+    _add(table, summary.waiting, "not sent yet", "yellow")
+    if summary.faces:
+        table.add_row(f"{summary.faces:,}", "faces")
+    table.add_row(f"{summary.credits_charged:,}", _credits(summary))
+    _add(table, summary.unclear, f"unclear, {summary.adopted} adopted, {summary.resubmitted} sent again", "")
+    if is_live and summary.seconds:
+        rate = f" ({summary.done / summary.seconds:.1f} images/s)" if summary.done else ""
+        table.add_row(duration(summary.seconds), f"{summary.requests:,} requests{rate}")
+    return Group(table, *_remarks(summary))
+
+
+def _add(table: Table, count: int, words: str, style: str) -> None:
+    if count:
+        table.add_row(Text(f"{count:,}", style=style), words)
+
+
+def _credits(summary: Summary) -> str:
+    words = "credit charged" if summary.credits_charged == 1 else "credits charged"
+    if summary.backend == "local":
+        words += " (local: free)"
+    return words + (f", {summary.credits_reserved} reserved" if summary.credits_reserved else "")
+
+
+def _remarks(summary: Summary) -> list[RenderableType]:
+    remarks: list[RenderableType] = []
+    if summary.reasons:
+        remarks.append(Text("\nWhy jobs failed:", style="bold"))
+        shown = list(summary.reasons.items())[:_MAX_REASONS]
+        remarks += [Text(f"  {count:>5,} x {reason}") for reason, count in shown]
+        remarks.append(Text(f"  Each one: {summary.run}/results.jsonl", style="dim"))
+    remarks += [Text(f"Note: {note}", style="yellow") for note in summary.notes]
+    if summary.stopped:
+        remarks.append(Text(f"\nStopped: {summary.message or summary.stopped}", style="bold yellow"))
+    if summary.done + summary.failed < summary.planned:
+        remarks.append(Text(f"Go on with: face-recovery resume {summary.run}", style="bold"))
+    return remarks
+
+
+def estimate_table(estimate: Estimate) -> RenderableType:
+    """Return what a run over the inputs would cost."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(justify="right")
+    table.add_column(overflow="fold")
+    table.add_row(f"{estimate.images:,}", f"pictures, {estimate.input_bytes / 1e6:,.1f} MB to upload")
+    table.add_row(f"{estimate.output_megapixels:,.1f}", "megapixels come out")
+    table.add_row(
+        Text(f"{estimate.credits:,}", style="bold"), "credits at the vendor's price; free with --backend local"
+    )
+    if estimate.urls:
+        table.add_row(f"{estimate.urls:,}", "of them on the web: priced at 1 credit, their size is known once fetched")
+    _add(table, estimate.refused, "can't be restored:", "bold red")
+    shown = list(estimate.reasons.items())[:_MAX_REASONS]
+    return Group(table, *(Text(f"  {count:>5,} x {reason}") for reason, count in shown))

@@ -1,0 +1,100 @@
+"""Where inputs and outputs lie, and how they are handed out.
+
+A file is named by the process id alone: nothing a client sends ever becomes part of a path.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+
+__all__ = ["Files", "StoredFile"]
+
+_CONTENT_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "tiff": "image/tiff"}
+_SUFFIXES = {"jpeg": "jpg", "png": "png", "tiff": "tif"}
+_KINDS = ("inputs", "outputs")
+
+
+class Files:
+    """The inputs and outputs of one service, 256 folders each so that none grows long."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def make(self) -> None:
+        """Make every folder, readable by the owner only. Safe to call again."""
+        for kind in _KINDS:
+            for number in range(256):
+                (self._folder / kind / f"{number:02x}").mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def input(self, process_id: str) -> Path:
+        return self._folder / "inputs" / process_id[:2] / process_id
+
+    def output(self, process_id: str) -> Path:
+        return self._folder / "outputs" / process_id[:2] / process_id
+
+    def remove(self, process_id: str) -> None:
+        """Delete what there is of one job; missing files are fine. Blocks."""
+        self.input(process_id).unlink(missing_ok=True)
+        self.remove_output(process_id)
+
+    def remove_output(self, process_id: str) -> None:
+        """Delete what a job made, finished or not. Blocks."""
+        self.output(process_id).unlink(missing_ok=True)
+        self.output(process_id).with_suffix(".part").unlink(missing_ok=True)
+
+    def sweep(self, is_known: Callable[[str], bool]) -> int:
+        """Delete what a crash left behind: files older than this call that no known job owns. Blocks."""
+        started = time.time()
+        strays = [path for path in self._every() if path.stat().st_mtime < started - 1 and not is_known(path.name)]
+        for path in strays:
+            path.unlink(missing_ok=True)
+        return len(strays)
+
+    def _every(self) -> Iterator[Path]:
+        for kind in _KINDS:
+            for shard in os.scandir(self._folder / kind):
+                for entry in os.scandir(shard.path):
+                    yield Path(entry.path)
+
+
+class StoredFile(web.FileResponse):
+    """One stored picture, with Range, If-Range, HEAD and ETag.
+
+    aiohttp reads If-Range as a date only and would continue a download that began with another file; here an
+    entity tag that is not the current one drops the Range, so the whole file is sent (RFC 9110, 13.1.5).
+    """
+
+    def __init__(self, path: Path, *, format: str, name: str) -> None:  # noqa: A002 - the contract's word
+        super().__init__(
+            path,
+            headers={
+                hdrs.CONTENT_TYPE: _CONTENT_TYPES[format],
+                hdrs.CONTENT_DISPOSITION: f'attachment; filename="{name}.{_SUFFIXES[format]}"',
+                hdrs.CACHE_CONTROL: "private, no-transform",
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+        self._stored = path
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        return await super().prepare(self._without_stale_range(request))
+
+    def _without_stale_range(self, request: web.BaseRequest) -> web.BaseRequest:
+        tag = request.headers.get(hdrs.IF_RANGE, "")
+        if not tag.startswith(('"', "W/")) or tag == self._entity_tag():
+            return request
+        headers = request.headers.copy()
+        headers.popall(hdrs.RANGE, None)
+        return request.clone(headers=headers)
+
+    def _entity_tag(self) -> str | None:
+        """Return the tag that aiohttp gives the file; None when it is gone."""
+        try:
+            stat = self._stored.stat()
+        except OSError:
+            return None
+        return f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'

@@ -1,0 +1,45 @@
+"""Forget finished jobs with their files: on request, and once they are older than the service keeps them."""
+
+import asyncio
+import logging
+
+from engine.clock import Clock
+from engine.service.files import Files
+from engine.service.job_store import Job, JobStore
+
+__all__ = ["forget", "sweep_forever"]
+
+_log = logging.getLogger(__name__)
+
+_SLICE = 500  # jobs forgotten before others get their turn
+_SWEEP_EVERY_S = 600.0
+
+
+async def forget(jobs: list[Job], store: JobStore, files: Files) -> int:
+    """Delete the finished ones of `jobs`, then their files, and return how many there were.
+
+    A crash in between leaves files without a job, which the sweep after the next start removes.
+    """
+    count = 0
+    for at in range(0, len(jobs), _SLICE):
+        gone = await store.forget(jobs[at : at + _SLICE])
+        await asyncio.to_thread(_remove, files, gone)
+        count += len(gone)
+    return count
+
+
+async def sweep_forever(store: JobStore, files: Files, clock: Clock, retention_s: float) -> None:
+    """Remove stray files once, then what has grown too old, until cancelled."""
+    strays = await asyncio.to_thread(files.sweep, lambda name: store.get(name) is not None)
+    if strays:
+        _log.warning("%d files without a job removed: a crash left them behind", strays)
+    while True:
+        count = await forget(store.ended_before(clock.now() - retention_s), store, files)
+        if count:
+            _log.info("%d jobs older than %.0f s forgotten", count, retention_s)
+        await clock.sleep(_SWEEP_EVERY_S)
+
+
+def _remove(files: Files, process_ids: list[str]) -> None:
+    for process_id in process_ids:
+        files.remove(process_id)

@@ -1,0 +1,94 @@
+"""One place at the bench: a worker process, replaced when it dies."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from engine.journal.line import Record
+from engine.service.submission import Finished
+from engine.service.worker_process import JobFailed, WorkerDied, WorkerProcess
+
+__all__ = ["Bench", "Slot"]
+
+_log = logging.getLogger(__name__)
+
+_ATTEMPTS = 2  # one more in a fresh worker: the death may have been an earlier job's leak
+_START_PAUSE_S = 0.5  # a machine that can't start workers must not fail a whole queue in a second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What every slot needs to know."""
+
+    command: Sequence[str]
+    threads: int
+    job_time_limit_s: float
+
+
+class Slot:
+    """Has one request done at a time. Close it to be rid of its worker."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._worker: WorkerProcess | None = None
+        self._is_abandoned = False
+
+    def __repr__(self) -> str:
+        return f"<Slot: {self._worker!r}>"
+
+    async def warm(self) -> None:
+        """Have a worker ready before the first request; a failure is logged, and met again by the request."""
+        try:
+            await self._ready()
+        except WorkerDied as death:
+            _log.error("%s", death)
+
+    async def restore(self, request: Record, on_progress: Callable[[int], None]) -> Finished:
+        """Have `request` done; raises JobFailed, also when it was abandoned."""
+        self._is_abandoned = False
+        death = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._attempt(request, on_progress)
+            except WorkerDied as died:
+                await self.close()
+                if self._is_abandoned:
+                    break
+                death = str(died)
+                _log.error("%s; its job was %s", death, request["source"])
+        raise JobFailed("abandoned" if self._is_abandoned else f"{death}; tried {_ATTEMPTS} times")
+
+    async def abandon(self) -> None:
+        """Have the request that is being done fail, without another attempt."""
+        self._is_abandoned = True
+        if self._worker is not None:
+            await self._worker.kill()
+
+    async def close(self) -> None:
+        """Kill the worker, if there is one."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await asyncio.shield(worker.kill())
+
+    async def _attempt(self, request: Record, on_progress: Callable[[int], None]) -> Finished:
+        limit_s = self._bench.job_time_limit_s
+        worker = await self._ready()
+        if self._is_abandoned:
+            raise WorkerDied("abandoned")
+        try:
+            async with asyncio.timeout(limit_s):
+                return await worker.restore(request, on_progress)
+        except TimeoutError:
+            await self.close()
+            raise JobFailed(f"not done after {limit_s:.0f} s, the limit for one picture") from None
+
+    async def _ready(self) -> WorkerProcess:
+        if self._worker is None or not self._worker.is_alive:
+            await self.close()
+            try:
+                self._worker = await WorkerProcess.start(self._bench.command, self._bench.threads)
+            except WorkerDied:
+                await asyncio.sleep(_START_PAUSE_S)
+                raise
+        return self._worker

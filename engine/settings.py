@@ -1,0 +1,152 @@
+"""The engine's settings, typed: file (TOML) < environment < options. No secrets: keys come from the environment.
+
+Every field is an entry of the TOML file and, in capitals with the prefix FACE_RECOVERY_, an environment variable.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from engine.errors import UsageError
+from engine.job.parameters import FaceRecovery
+
+__all__ = ["Settings", "api_key", "load_parameters", "load_settings"]
+
+ENV_PREFIX = "FACE_RECOVERY_"
+# Not settings, though they share the prefix: secrets, and the place of the file itself.
+_NOT_SETTINGS = {"FACE_RECOVERY_API_KEY", "FACE_RECOVERY_SERVICE_KEY", "FACE_RECOVERY_CONFIG"}
+
+_PARAMETERS = "parameters"  # the table of the model's parameters in the settings file
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """How the engine runs; what the model does is `FaceRecovery`. `config/default.toml` explains each line."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    backend: str = "local"
+    max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
+    submit_concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
+    poll_concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
+    download_concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
+    max_credits: Annotated[int, Field(ge=0)] | None = None
+
+    poll_min_s: Seconds = 0.1
+    poll_max_s: Seconds = 30.0
+    connect_timeout_s: Seconds = 20.0
+    stall_timeout_s: Seconds = 120.0
+    backoff_first_s: Seconds = 0.5
+    backoff_max_s: Seconds = 60.0
+    unreachable_limit_s: Seconds = 600.0
+    job_deadline_s: Seconds = 3 * 3600.0
+    settle_s: Annotated[float, Field(ge=0)] | None = None  # None: what the backend is known to need
+    settle_looks: Count = 2
+    download_attempts: Count = 20
+    drain_s: Annotated[float, Field(ge=0)] = 3.0
+
+    sync: bool = True
+    service_workers: Annotated[int, Field(ge=0)] = 0
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Made directly, settings take nothing from outside; `load_settings` layers file and environment."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+def load_settings(options: Mapping[str, Any], file: Path | None = None) -> Settings:
+    """Return the settings from `file` (or FACE_RECOVERY_CONFIG, or ./face-recovery.toml), environment and options.
+
+    An option that is None was not given. Raises UsageError naming the setting, its value and where it came from.
+    """
+    _refuse_unknown_variables()
+    path = _config_file(file)
+    values = {name: value for name, value in _read(path).items() if name != _PARAMETERS}
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings.model_validate({**values, **EnvSettingsSource(Settings)(), **given})
+    except ValidationError as error:
+        raise UsageError("; ".join(_explain(item, path, given) for item in error.errors())) from None
+
+
+def load_parameters(options: Mapping[str, Any], file: Path | None = None) -> FaceRecovery:
+    """Return the model's parameters, layered like the settings; in the file they are the table `[parameters]`."""
+    path = _config_file(file)
+    values = _read(path).get(_PARAMETERS, {})
+    names = FaceRecovery.model_fields
+    from_environment = {
+        name: os.environ[variable] for name in names if (variable := ENV_PREFIX + name.upper()) in os.environ
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+
+    def spell(name: str) -> str:
+        if name in given:
+            return f"--{name.replace('_', '-')}"
+        return ENV_PREFIX + name.upper() if name in from_environment else f"{name} in {path}"
+
+    return FaceRecovery.parse({**values, **from_environment, **given}, spell)
+
+
+def _config_file(file: Path | None) -> Path | None:
+    if file is None and (named := os.environ.get("FACE_RECOVERY_CONFIG")):
+        file = Path(named)
+    if file is not None:
+        return file
+    beside = Path("face-recovery.toml")
+    return beside if beside.exists() else None
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"settings file {path} can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"settings file {path} is not TOML: {error}") from error
+
+
+def _refuse_unknown_variables() -> None:
+    names = (*Settings.model_fields, *FaceRecovery.model_fields)
+    known = {ENV_PREFIX + name.upper() for name in names} | _NOT_SETTINGS
+    for name in os.environ:
+        if name.startswith(ENV_PREFIX) and name not in known:
+            raise UsageError(f"environment variable {name} is no setting: see config/default.toml for the names")
+
+
+def _explain(item: Any, path: Path | None, given: Mapping[str, Any]) -> str:
+    name = str(item["loc"][0])
+    if name in given:
+        where = f"--{name.replace('_', '-')}"
+    elif ENV_PREFIX + name.upper() in os.environ:
+        where = ENV_PREFIX + name.upper()
+    else:
+        where = f"{name} in {path}"
+    if item["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting"
+    return f"{where}: {item['input']}: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def api_key(backend: str) -> str:
+    """Return the key for a cloud `backend` from its environment variable; raises UsageError when there is none."""
+    name = "TOPAZ_API_KEY" if backend == "topaz" else "FACE_RECOVERY_API_KEY"
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise UsageError(f"--backend {backend} needs a key: set the environment variable {name}")
+    return key
