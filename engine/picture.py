@@ -5,14 +5,17 @@ by content, never by extension.
 """
 
 import contextlib
+import errno
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import imagesize
-from PIL import Image
+from PIL import ExifTags, Image
 
+from engine.disk import text_of_path
 from engine.errors import InputError
 
 __all__ = ["MAX_BYTES", "MAX_MEGAPIXELS", "Header", "check_decodes", "read_header", "sniff"]
@@ -25,9 +28,12 @@ MAX_MEGAPIXELS = 100  # where the model page's price table ends; far more is a d
 Image.MAX_IMAGE_PIXELS = MAX_MEGAPIXELS * 1_000_000
 
 SUPPORTED = ("jpeg", "png", "tiff")
-_TAIL_BYTES = 64 * 1024
-# What a whole file ends with, near the end: JPEG's EOI marker, PNG's last chunk.
-_END_MARKS = {"jpeg": b"\xff\xd9", "png": b"IEND"}
+# What a whole file ends with: JPEG's EOI marker, PNG's last chunk. Only at the very end: the thumbnail that cameras
+# put near the start has an EOI of its own. Some programs pad with zeros.
+_END_MARKS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
+_TAIL_BYTES = 4 * 1024
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+_EXIF_BYTES = 64 * 1024  # as much as a JPEG can hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +84,12 @@ def read_header(path: Path) -> Header:
         with path.open("rb") as file:
             start = file.read(16)
             file.seek(max(0, status.st_size - _TAIL_BYTES))
-            tail = file.read(_TAIL_BYTES)
+            tail = file.read(_TAIL_BYTES).rstrip(b"\0")
     except OSError as error:
         raise InputError(f"can't be read: {error.strerror or error}") from error
     format_name = _supported(start)
     width, height = _dimensions(path, format_name)
-    if _END_MARKS.get(format_name, b"") not in tail:
+    if not tail.endswith(_END_MARKS.get(format_name, b"")):
         check_decodes(path)
     return Header(
         format=format_name, width=width, height=height, size_bytes=status.st_size, modified_ns=status.st_mtime_ns
@@ -95,12 +101,14 @@ def _status(path: Path) -> os.stat_result:
         status = path.stat()
     except FileNotFoundError:
         if path.is_symlink():
-            raise InputError(f"is a dangling link: {path.readlink()} does not exist") from None
+            raise InputError(f"is a dangling link: {text_of_path(path.readlink())} does not exist") from None
         raise InputError("does not exist") from None
     except OSError as error:
-        if path.is_symlink():
+        if error.errno == errno.ELOOP:
             raise InputError("is a link that leads nowhere (a link loop)") from error
         raise InputError(f"can't be read: {error.strerror or error}") from error
+    except ValueError as error:  # of a list: no file system has names with a NUL in them
+        raise InputError("can't be read: no file can have this name") from error
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"is {_kind(status.st_mode)}, not a file")
     if status.st_size == 0:
@@ -132,6 +140,8 @@ def _supported(start: bytes) -> str:
 def _dimensions(path: Path, format_name: str) -> tuple[int, int]:
     try:
         width, height = imagesize.get(path)
+        if format_name == "png" and _is_sideways_png(path):
+            width, height = height, width
     except Exception as error:  # a hostile header may raise anything in the parser
         raise InputError(f"has a damaged {format_name.upper()} header") from error
     width, height = int(width), int(height)
@@ -144,16 +154,36 @@ def _dimensions(path: Path, format_name: str) -> tuple[int, int]:
     return width, height
 
 
-def check_decodes(path: Path) -> tuple[int, int]:
-    """Decode every pixel of the picture at `path` and return its stored (width, height).
+def _is_sideways_png(path: Path) -> bool:
+    """Say whether an eXIf chunk before the pixels turns the picture; imagesize looks into JPEG and TIFF only."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while (chunk := file.read(8)) and chunk[4:] != b"IDAT":
+            size_bytes = int.from_bytes(chunk[:4], "big")
+            if chunk[4:] == b"eXIf":
+                return _orientation(file, size_bytes) in _SIDEWAYS
+            file.seek(size_bytes + 4, os.SEEK_CUR)
+    return False
 
-    Raises InputError when it is truncated or damaged. `Image.verify` is no substitute: it passes truncated files.
+
+def _orientation(file: BinaryIO, size_bytes: int) -> object:
+    exif = Image.Exif()
+    with contextlib.suppress(Exception):  # Broken EXIF is no reason to refuse a sound picture.
+        exif.load(b"Exif\0\0" + file.read(min(size_bytes, _EXIF_BYTES)))
+        return exif.get(ExifTags.Base.Orientation)
+    return None
+
+
+def check_decodes(path: Path) -> tuple[int, int]:
+    """Decode every pixel of the JPEG, PNG or TIFF at `path` and return its stored (width, height).
+
+    Raises InputError when it is something else, truncated or damaged. `Image.verify` is no substitute: it passes truncated files.
     """
     try:
-        with contextlib.closing(Image.open(path)) as image:
+        with contextlib.closing(Image.open(path, formats=SUPPORTED)) as image:  # no other parser can be reached
             image.load()
             return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, EOFError) as error:
+    except Exception as error:  # Pillow answers bad bytes with any of a dozen types
         raise InputError(f"does not decode, truncated or damaged ({_one_line(error)})") from error
 
 

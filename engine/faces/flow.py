@@ -17,6 +17,7 @@ from engine.faces.grain import add_grain
 from engine.faces.options import FaceFound, Options, Restored
 from engine.faces.picture import Picture, Pixels
 from engine.faces.resize import output_size, resize
+from engine.faces.slant import find_faces
 
 __all__ = ["Flow"]
 
@@ -58,7 +59,7 @@ class Flow:
 
     def _faces(self, picture: Picture, options: Options) -> list[Face]:
         if options.boxes is None:
-            return self._detector.find(picture.rgb)
+            return find_faces(self._detector, picture.rgb)
         return faces_in_boxes(self._detector, picture.rgb, options.boxes)
 
     def _restore_faces(self, canvas: Pixels, source: Pixels, faces: Sequence[Face], strength: float) -> Iterator[float]:

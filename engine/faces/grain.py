@@ -17,9 +17,9 @@ from engine.faces.picture import Floats, Pixels
 __all__ = ["add_grain"]
 
 TILE_PX: Final = 512  # noise is drawn tile by tile: memory stays flat; a cut through noise can't be seen
-FULL_DEVIATION: Final = 48.0  # of 255, of a particle at strength 1: clearly coarse, the picture still readable
-CLUMP: Final = 4  # particles across a clump of silver
-CLUMPING: Final = 0.6  # share of silver's variance that its clumps have
+FULL_DEVIATION: Final = 40.0  # of 255, of a particle at strength 1: clearly coarse, the picture still readable
+CLUMP: Final = 3  # particles across a clump of silver
+CLUMPING: Final = 0.45  # share of silver's variance that its clumps have
 
 
 def add_grain(rgb: Pixels, grain: Grain, seed: int) -> None:

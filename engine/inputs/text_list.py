@@ -1,6 +1,7 @@
 """A text list: one path or URL a line; blank lines and lines that start with # are passed over.
 
-Relative paths are relative to the list's own folder, so a list can travel with its pictures.
+Relative paths are relative to the list's own folder, so a list can travel with its pictures. Names that are not
+valid UTF-8 stand in it as their bytes, the way `find` prints them.
 """
 
 import re
@@ -24,13 +25,13 @@ def is_list(path: Path) -> bool:
 def read_list(path: Path) -> Iterator[Candidate]:
     """Yield the candidates that the list at `path` names, in its order; raises UsageError if it is no text."""
     try:
-        with path.open(encoding="utf-8-sig") as lines:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
             for line in lines:
+                if "\0" in line:
+                    raise UsageError(f"{path} is not UTF-8 text: a list holds one path or URL a line")
                 name = line.strip()
                 if name and not name.startswith("#"):
                     yield _candidate(name, path.parent)
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text: a list holds one path or URL a line") from None
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
 
@@ -45,5 +46,9 @@ def _candidate(name: str, folder: Path) -> Candidate:
 
 def url_candidate(url: str) -> Candidate:
     """Return the candidate for a picture on the web: placed by the last part of its path, made safe."""
-    name = _UNSAFE.sub("_", PurePosixPath(unquote(urlsplit(url).path)).name).strip(". ")
+    try:
+        path = unquote(urlsplit(url).path)
+    except ValueError as error:
+        return Candidate(url=url, place=PurePath("picture"), problem=f"is no valid URL ({error})")
+    name = _UNSAFE.sub("_", PurePosixPath(path).name).strip(". ")
     return Candidate(url=url, place=PurePath(name or "picture"))

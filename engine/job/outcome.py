@@ -1,6 +1,6 @@
 """How a job ended: the row of results.jsonl, and the sums a run is judged by."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 __all__ = ["Outcome", "Timings"]
@@ -49,7 +49,11 @@ class Outcome:
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> Self:
         """Read a row back; members this version does not know are ignored."""
-        known = {name: record[name] for name in cls.__slots__ if name in record}
-        known["timings"] = Timings(**record.get("timings", {}))
-        known["warnings"] = tuple(record.get("warnings", ()))
-        return cls(number=record["job"], **{k: v for k, v in known.items() if k != "number"})
+        members = _known(cls, {**record, "number": record["job"]})
+        members["timings"] = Timings(**_known(Timings, record.get("timings", {})))
+        members["warnings"] = tuple(record.get("warnings", ()))
+        return cls(**members)
+
+
+def _known(kind: type[Outcome] | type[Timings], record: dict[str, Any]) -> dict[str, Any]:
+    return {each.name: record[each.name] for each in fields(kind) if each.name in record}

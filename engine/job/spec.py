@@ -12,13 +12,13 @@ class JobSpec:
 
     `number` is its line in the plan, from 0. `source` is a path (as `disk.text_of_path` writes it) or a URL;
     `output` is relative to the output folder. A `reason` means that the input was refused while planning and is
-    never sent; sizes are then 0. `width` and `height` are the upright picture's, in pixels (0: not known before
+    never sent; it has no output then, and sizes are 0. `width` and `height` are the upright picture's, in pixels (0: not known before
     the fetch of a URL). `output_width`/`output_height` override the run's parameters for this job.
     """
 
     number: int
     source: str
-    output: str
+    output: str = ""
     format: str = ""
     size_bytes: int = 0
     modified_ns: int = 0
@@ -40,6 +40,6 @@ class JobSpec:
 
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> Self:
-        """Undo `record`; a checksum that came along is ignored."""
-        members = {name: value for name, value in record.items() if name not in ("job", "crc")}
+        """Undo `record`."""
+        members = {name: value for name, value in record.items() if name != "job"}
         return cls(number=record["job"], **members)

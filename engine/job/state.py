@@ -49,6 +49,8 @@ TABLE: dict[tuple[State, Event], State] = {
     (State.INTENT, Event.ACCEPTED): State.ACCEPTED,
     (State.INTENT, Event.REFUSED): State.PLANNED,
     (State.INTENT, Event.UNCLEAR): State.UNKNOWN,
+    # A run that was killed after the intent is resumed with a look-up, without having noted anything.
+    (State.INTENT, Event.ABSENT): State.PLANNED,
     (State.INTENT, Event.FAILED): State.FAILED,
     (State.UNKNOWN, Event.ACCEPTED): State.ACCEPTED,
     (State.UNKNOWN, Event.ABSENT): State.PLANNED,

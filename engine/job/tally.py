@@ -12,8 +12,9 @@ from engine.job.state import TABLE, Event, IllegalStep, State, step
 
 __all__ = ["OpenJob", "Tally"]
 
-# Every event leads to one state, whatever came before: what a damaged journal is replayed by.
-_TARGET = {event: after for (_before, event), after in TABLE.items()}
+# Every event leads to one state, whatever came before: what a damaged journal is replayed by. A download whose
+# acceptance is lost leaves the job without a process id, to be looked up.
+_TARGET = {event: after for (_before, event), after in TABLE.items()} | {Event.DOWNLOADING: State.UNKNOWN}
 
 # Reasons that name sizes or paths differ from job to job; a summary needs no more than this many.
 _MAX_REASONS = 100
@@ -129,12 +130,19 @@ class Tally:
             case Event.INTENT:
                 job.attempts = record.get("attempt", 1)
                 job.input_sha256 = record.get("input_sha256", "")
-                job.unclear_at = record.get("at", 0.0)
+                _forget_remote(job, record)
             case Event.UNCLEAR:
-                job.unclear_at = record.get("at", 0.0)
+                _forget_remote(job, record)
             case Event.ACCEPTED:
                 job.process_id = record["process_id"]
                 job.accepted_at = record.get("at", 0.0)
                 job.eta = record.get("eta", 0.0)
             case Event.DOWNLOADING:
                 job.etag = record.get("etag", "")
+
+
+def _forget_remote(job: OpenJob, record: dict[str, Any]) -> None:
+    """From here on only a look-up by filename can tell which remote job is this one, if any."""
+    job.process_id = job.etag = ""
+    job.eta = 0.0
+    job.unclear_at = record.get("at", 0.0)

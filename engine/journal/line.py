@@ -39,7 +39,10 @@ def decode(line: bytes) -> Record:
     body = line[:-_TAIL_BYTES] + b"}"
     if line[-_TAIL_BYTES:] != b'%b%08x"}' % (_SEPARATOR, zlib.crc32(body)):
         raise DamagedLine("checksum does not match")
-    record = orjson.loads(body)
+    try:
+        record = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise DamagedLine("not JSON") from error
     if not isinstance(record, dict):
         raise DamagedLine("not an object")
     return record

@@ -57,10 +57,12 @@ class JournalWriter:
     def append(self, record: Mapping[str, Json]) -> None:
         """Queue `record` for the next group; it is durable once a later `commit` returns.
 
-        Raises MachineError when an earlier write failed.
+        Raises MachineError when an earlier write failed, RuntimeError once the journal is being closed.
         """
         if self._failure is not None:
             raise self._failure
+        if self._closing:
+            raise RuntimeError(f"{self._name} is closed")
         self._pending.append(encode(record))
         self._wake.set()
 
@@ -92,7 +94,10 @@ class JournalWriter:
         try:
             await asyncio.shield(task)
         finally:
-            self._file.close()
+            if task.done():
+                self._file.close()
+            else:  # cancelled here: the file is not closed under the thread that writes to it
+                task.add_done_callback(lambda _task: self._file.close())
 
     async def _write_groups(self) -> None:
         while not (self._closing and not self._pending):
@@ -106,7 +111,7 @@ class JournalWriter:
         self._writing, self._group = self._gathering(), None
         try:
             await asyncio.to_thread(self._file.append, b"".join(lines))
-        except OSError as error:
+        except Exception as error:  # an OSError as a rule; whatever it is, whoever waits must hear of it
             self._fail(error)
             return False
         self.groups_written += 1
@@ -115,8 +120,8 @@ class JournalWriter:
         self._writing = None
         return True
 
-    def _fail(self, error: OSError) -> None:
-        why = error.strerror or str(error)
+    def _fail(self, error: Exception) -> None:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         self._failure = MachineError(
             f"{self._name} can't be written ({why}): make room or mend the folder, then resume"
         )

@@ -22,8 +22,6 @@ def inspect(folder: RunFolder, *, stopped: str = "", message: str = "") -> Summa
         run=str(folder.path),
         out=str(order.out),
         backend=order.settings.backend,
-        requests=0,
-        seconds=0.0,
         stopped=stopped,
         message=message,
     )

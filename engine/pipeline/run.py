@@ -60,7 +60,7 @@ async def run(
     Failures of jobs are data. Only a broken programme raises.
     """
     folder, order, past = opened.folder, opened.order, opened.past
-    started = clock.monotonic()
+    started, ended_before = clock.monotonic(), past.tally.ended
     await asyncio.to_thread(rewrite_results, folder, past.tally)
     journal_file = await asyncio.to_thread(open_journal, folder.journal, past.journal, sync=order.settings.sync)
     results_file = AppendFile(folder.results, sync=False)
@@ -91,6 +91,7 @@ async def run(
         backend=endpoint.name,
         requests=sum(client.requests.values()),
         seconds=round(clock.monotonic() - started, 3),
+        ended_now=past.tally.ended - ended_before,
         notes=tuple(past.notes),
         stopped=closing.reason or "",
         message=closing.message,

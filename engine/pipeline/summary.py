@@ -1,6 +1,6 @@
 """What a run came to: the numbers that the final table and `--json` show, and its exit code."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -32,7 +32,10 @@ _BY_REASON = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Counts of jobs add up: planned = done + failed + in_flight + waiting. `seconds` are this process's own."""
+    """Counts of jobs add up: planned = done + failed + in_flight + waiting.
+
+    `seconds`, `requests` and `ended_now` (jobs that ended) are this process's own, all else the whole run's.
+    """
 
     run_id: str
     run: str
@@ -49,9 +52,10 @@ class Summary:
     unclear: int
     adopted: int
     resubmitted: int
-    requests: int
-    seconds: float
-    reasons: dict[str, int]
+    requests: int = 0
+    seconds: float = 0.0
+    ended_now: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     stopped: str = ""
     message: str = ""

@@ -9,6 +9,8 @@ from aiohttp import web
 
 from engine import __version__
 from engine.clock import Clock
+from engine.journal.line import Json
+from engine.service.estimate import estimate, estimate_bulk
 from engine.service.files import Files, StoredFile
 from engine.service.form import receive
 from engine.service.job_state import Status
@@ -52,6 +54,9 @@ class Api:
             web.delete(BASE + "/cancel/{id}", self.cancel),
             web.delete(BASE + "/status/{id}", self.forget),
             web.delete(BASE + "/status", self.forget_all),
+            web.post(BASE + "/estimate", self.estimate),
+            web.post(BASE + "/estimate-gen", self.estimate),
+            web.post(BASE + "/estimate-bulk", self.estimate_bulk),
             web.get("/account/v1/credits/balance", self.balance),
             web.get("/health", self.health),
         ]
@@ -126,6 +131,12 @@ class Api:
         ended = self.store.ended_before(math.inf)
         return answer({"deleted_count": await forget(ended, self.store, self.files)})
 
+    async def estimate(self, request: web.Request) -> web.Response:
+        return answer(estimate(await _json(request), self.crew.pace))
+
+    async def estimate_bulk(self, request: web.Request) -> web.Response:
+        return answer(estimate_bulk(await _json(request), self.crew.pace))
+
     async def balance(self, _request: web.Request) -> web.Response:
         reserved, available = self.store.reserved_credits(), self._available_credits()
         return answer(
@@ -190,6 +201,13 @@ def _accepted(submission: Submission) -> web.Response:
         "X-ETA": str(submission.eta),
     }
     return answer(body, headers=headers)
+
+
+async def _json(request: web.Request) -> Json:
+    try:
+        return orjson.loads(await request.read())
+    except orjson.JSONDecodeError:
+        raise Refusal(400, "the body is not JSON") from None
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

@@ -3,6 +3,7 @@
 A file is named by the process id alone: nothing a client sends ever becomes part of a path.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -49,10 +50,13 @@ class Files:
     def sweep(self, is_known: Callable[[str], bool]) -> int:
         """Delete what a crash left behind: files older than this call that no known job owns. Blocks."""
         started = time.time()
-        strays = [path for path in self._every() if path.stat().st_mtime < started - 1 and not is_known(path.name)]
-        for path in strays:
-            path.unlink(missing_ok=True)
-        return len(strays)
+        count = 0
+        for path in self._every():
+            with contextlib.suppress(FileNotFoundError):  # files come and go meanwhile
+                if not is_known(path.name) and path.stat().st_mtime < started - 1:
+                    path.unlink()
+                    count += 1
+        return count
 
     def _every(self) -> Iterator[Path]:
         for kind in _KINDS:

@@ -84,13 +84,11 @@ def _change(job: Job, event: Event, record: Record) -> None:
     match event:
         case Event.COMPLETED:
             job.finished = Finished.from_record(record)
-            job.progress = 100
-            job.eta = record["at"]
         case Event.FAILED:
             job.message = record["message"]
-        case Event.REQUEUED:
-            job.progress = 0
     job.status, job.modified = after, record["at"]
+    job.progress = 100 if event is Event.COMPLETED else record.get("progress", 0)
+    job.eta = record["at"] if after.is_final else job.eta
 
 
 class JobStore:
@@ -161,11 +159,11 @@ class JobStore:
 
     async def fail(self, job: Job, message: str) -> bool:
         """End `job` with one line that says why; False when it has ended otherwise in the meantime."""
-        return await self._settle(job, Event.FAILED, {"credits": job.submission.price, "message": message})
+        return await self._settle(job, Event.FAILED, {"message": message, **_given_up(job)})
 
     async def cancel(self, job: Job) -> bool:
         """End `job` without a result; False when it is too late."""
-        return await self._settle(job, Event.CANCELLED, {"credits": job.submission.price})
+        return await self._settle(job, Event.CANCELLED, _given_up(job))
 
     async def forget(self, jobs: list[Job]) -> list[str]:
         """Delete the finished ones of `jobs` and return their ids; their ledger stays."""
@@ -197,6 +195,10 @@ class JobStore:
 
     def _record(self, event: str, job: Job) -> Record:
         return {"event": event, "id": job.id, "at": self._clock.now()}
+
+
+def _given_up(job: Job) -> Record:
+    return {"credits": job.submission.price, "progress": job.progress}
 
 
 @contextlib.asynccontextmanager

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterable
 
 from engine.clock import Clock
+from engine.errors import UsageError
+from engine.journal.line import Record
 from engine.service.eta import Pace
 from engine.service.files import Files
 from engine.service.job_state import Status
@@ -37,11 +39,11 @@ class Crew:
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
         self._slots: dict[str, Slot] = {}  # by the id of the job they have
         self._units_ahead = 0.0  # queued and running
-        self._pace = Pace()
+        self.pace = Pace()
         self.queued = 0
 
     def __repr__(self) -> str:
-        return f"<Crew of {self._size}: {self.queued} queued, {self.running} running, {self._pace!r}>"
+        return f"<Crew of {self._size}: {self.queued} queued, {self.running} running, {self.pace!r}>"
 
     @property
     def running(self) -> int:
@@ -49,7 +51,7 @@ class Crew:
 
     def eta(self, units: float) -> float:
         """Return the Unix time at which a job of `units` would be done if it were put now."""
-        return self._pace.eta(self._clock.now(), units, units_ahead=self._units_ahead, workers=self._size)
+        return self.pace.eta(self._clock.now(), units, units_ahead=self._units_ahead, workers=self._size)
 
     def put(self, jobs: Iterable[Job]) -> None:
         """Queue pending jobs."""
@@ -60,12 +62,13 @@ class Crew:
 
     async def cancel(self, job: Job) -> bool:
         """End `job`, queued or running, unless it has ended; durable when it returns. False when it is too late."""
+        was_waiting = job.status is Status.PENDING
         if not await self._store.cancel(job):
             return False
-        if slot := self._slots.get(job.id):
-            await slot.abandon()
-        else:
+        if was_waiting:
             self.queued -= 1
+        elif slot := self._slots.get(job.id):
+            await slot.abandon()
         return True
 
     async def run(self) -> None:
@@ -93,32 +96,41 @@ class Crew:
         self._slots[job.id] = slot
         began = self._clock.monotonic()
         units = units_of(job.submission)
-        self._store.start(job, self._pace.eta(self._clock.now(), units))
+        self._store.start(job, self.pace.eta(self._clock.now(), units))
         try:
             is_done = await self._restore(job, slot)
         finally:
             del self._slots[job.id]
         if is_done:
-            self._pace.learn(units, self._clock.monotonic() - began)
+            self.pace.learn(units, self._clock.monotonic() - began)
         else:
-            await asyncio.to_thread(self._files.remove_output, job.id)
+            await self._remove_output(job)
         _log.info("%s %s after %.1f s", job.id, job.status, self._clock.monotonic() - began)
 
     async def _restore(self, job: Job, slot: Slot) -> bool:
         """Say whether `job` has completed; else it has ended otherwise."""
-        asked = job.submission
-        request = request_of(asked, settings_of(asked), self._files.input(job.id), self._files.output(job.id))
 
         def progress(percent: int) -> None:
             # 100 is for the finished job, whose result can be fetched.
             job.progress = max(job.progress, min(99, percent))
 
         try:
-            finished = await slot.restore(request, progress)
-        except JobFailed as failure:
+            finished = await slot.restore(self._request(job), progress)
+        except (JobFailed, UsageError) as failure:
             await self._store.fail(job, str(failure))
             return False
         return await self._store.complete(job, finished)
+
+    def _request(self, job: Job) -> Record:
+        """Return what the worker is told; raises UsageError for settings that an older version accepted."""
+        asked = job.submission
+        return request_of(asked, settings_of(asked), self._files.input(job.id), self._files.output(job.id))
+
+    async def _remove_output(self, job: Job) -> None:
+        try:
+            await asyncio.to_thread(self._files.remove_output, job.id)
+        except OSError as error:  # a stray file is no reason to stop: deleting the job tries again
+            _log.warning("the output of %s can't be removed: %s", job.id, error)
 
 
 def _bench(settings: ServiceSettings) -> Bench:

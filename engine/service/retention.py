@@ -29,14 +29,18 @@ async def forget(jobs: list[Job], store: JobStore, files: Files) -> int:
 
 
 async def sweep_forever(store: JobStore, files: Files, clock: Clock, retention_s: float) -> None:
-    """Remove stray files once, then what has grown too old, until cancelled."""
-    strays = await asyncio.to_thread(files.sweep, lambda name: store.get(name) is not None)
-    if strays:
-        _log.warning("%d files without a job removed: a crash left them behind", strays)
+    """Remove stray files once, then what has grown too old, until cancelled. Trouble with files is logged."""
+    try:
+        strays = await asyncio.to_thread(files.sweep, lambda name: store.get(name) is not None)
+        _log.log(logging.WARNING if strays else logging.DEBUG, "%d files without a job removed", strays)
+    except OSError as error:
+        _log.warning("files without a job can't be removed: %s", error)
     while True:
-        count = await forget(store.ended_before(clock.now() - retention_s), store, files)
-        if count:
-            _log.info("%d jobs older than %.0f s forgotten", count, retention_s)
+        try:
+            count = await forget(store.ended_before(clock.now() - retention_s), store, files)
+            _log.log(logging.INFO if count else logging.DEBUG, "%d old jobs forgotten", count)
+        except OSError as error:
+            _log.warning("the files of old jobs can't be removed: %s", error)
         await clock.sleep(_SWEEP_EVERY_S)
 
 

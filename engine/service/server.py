@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 _LOCK_WAIT_S = 10.0  # a predecessor that was just told to stop may still hold the folder
 _FAREWELL_S = 1.0  # for requests that are under way when the service stops
 _BACKLOG = 1024
+_MAX_JSON_BYTES = 1024 * 1024  # of a body that is read whole; uploads are streamed under their own cap
 
 
 async def serve(
@@ -85,7 +86,7 @@ def _app(settings: ServiceSettings, api: Api, failure: asyncio.Future[None]) -> 
             failure.set_exception(error)
 
     gate = Gate(settings.keys, on_broken)
-    app = web.Application(middlewares=[gate.middleware], client_max_size=settings.max_upload_bytes)
+    app = web.Application(middlewares=[gate.middleware], client_max_size=_MAX_JSON_BYTES)
     app.add_routes(api.routes())
     return app
 

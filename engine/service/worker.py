@@ -75,7 +75,10 @@ def _answer(request: Record, restore: Restore, answers: BinaryIO) -> Record:
     except EngineError as error:
         return {"event": "failed", "message": str(error)}
     except OSError as error:
-        return {"event": "failed", "message": f"the result can't be written: {error.strerror or error}"}
+        return {
+            "event": "failed",
+            "message": f"the picture can't be read or its result written: {error.strerror or error}",
+        }
     except MemoryError:
         return {"event": "failed", "message": "not enough memory for this picture"}
     finally:

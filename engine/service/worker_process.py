@@ -16,6 +16,7 @@ __all__ = ["JobFailed", "WorkerDied", "WorkerProcess"]
 _log = logging.getLogger(__name__)
 
 START_LIMIT_S = 120.0  # loading a 300 MB model from a cold disk takes tens of seconds
+_LAST_WORDS_S = 1.0
 _LINE_LIMIT_BYTES = 1024 * 1024
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -91,7 +92,9 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
-        await self._errors
+        # A child of the worker may hold its standard error open for longer.
+        await asyncio.wait([self._errors], timeout=_LAST_WORDS_S)
+        self._errors.cancel()
 
     async def _greet(self) -> None:
         match await self._hear():
@@ -115,7 +118,7 @@ class WorkerProcess:
     async def _death(self) -> str:
         """Say how the process ended. A closed output is an end: what hangs on is killed."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(_LAST_WORDS_S):
                 await self._process.wait()
         code = self._process.returncode
         if code is None:

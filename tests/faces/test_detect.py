@@ -12,6 +12,7 @@ from engine.errors import InputError
 from engine.faces.boxes import USUAL_LANDMARKS, faces_in_boxes
 from engine.faces.detect import Detector, Face
 from engine.faces.options import Box
+from engine.faces.slant import find_faces
 
 FACE = (181.5, 58.2, 88.4, 119.6)  # of the astronaut: x, y, width, height
 
@@ -88,13 +89,37 @@ def test_small_faces_of_a_large_picture(detector: Detector, astronaut: Image.Ima
 def test_nothing_is_made_up(detector: Detector, name: str) -> None:
     """A cup, a rocket, a cat and plain textures have no faces."""
     image = Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
-    assert detector.find(np.asarray(image)) == []
+    assert find_faces(detector, np.asarray(image)) == []
+
+
+@pytest.mark.parametrize("angle", [-150, -90, -60, -30, 30, 45, 60, 75, 90, 120, 180])
+def test_slanted_faces(detector: Detector, astronaut: Image.Image, angle: int) -> None:
+    """A head held at a slant, or a scan laid in sideways, gets the landmarks it has upright."""
+    upright = detector.find(np.asarray(astronaut))[0].landmarks
+    middle = np.array([226.0, 118.0])
+    turned = astronaut.rotate(angle, Image.Resampling.BICUBIC, center=tuple(middle), fillcolor=(190, 180, 178))
+    (face,) = find_faces(detector, np.asarray(turned))
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    expected = (upright - middle) @ np.array([[cos, -sin], [sin, cos]]) + middle
+    assert np.abs(face.landmarks - expected).max() < 8
+
+
+def test_a_blurred_face_upside_down(detector: Detector, astronaut: Image.Image) -> None:
+    """A face that the detector can't see as it lies is found by turning the picture."""
+    image = astronaut.crop((100, 0, 356, 256)).filter(ImageFilter.GaussianBlur(2)).resize((72, 72))
+    rgb = np.asarray(image.transpose(Image.Transpose.ROTATE_180))
+    (upright,) = detector.find(np.asarray(image))
+    (face,) = find_faces(detector, rgb)
+    assert detector.find(rgb) == []
+    x, y, width, height = upright.box
+    assert overlap(face.box, (72 - x - width, 72 - y - height, width, height)) > 0.6
+    assert face.landmarks[:2, 1].min() > face.landmarks[3:, 1].max()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (3000, 2), (31, 33)])
 def test_odd_sizes(detector: Detector, size: tuple[int, int]) -> None:
     """Pictures of a single row, column or pixel are looked at without harm."""
-    assert detector.find(np.zeros((*size, 3), np.uint8)) == []
+    assert find_faces(detector, np.zeros((*size, 3), np.uint8)) == []
 
 
 def test_a_given_box_finds_its_landmarks(detector: Detector, astronaut: Image.Image) -> None:

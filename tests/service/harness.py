@@ -37,6 +37,16 @@ class ShiftedClock(SystemClock):
         return super().now() + self.ahead_s
 
 
+class ImpatientClock(SystemClock):
+    """A clock on which every look at the time is a minute later: whoever waits is out of patience at once."""
+
+    _looks = 0
+
+    def monotonic(self) -> float:
+        self._looks += 1
+        return 60.0 * self._looks
+
+
 async def until(condition, what: str):
     """Poll the coroutine function `condition` until it answers something true, and return that."""
     deadline = time.monotonic() + _DEADLINE_S
@@ -69,11 +79,11 @@ class Running:
 
     async def post(self, data: bytes | None = None, *, filename: str = "a.png", headers=None, **fields: str):
         """Submit one picture; the model is `Faces` unless `fields` say otherwise."""
-        form = aiohttp.FormData(quote_fields=False)
+        form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
         for name, value in {"model": "Faces", **fields}.items():
             form.add_field(name, value)
         if data is not None:
-            form.add_field("image", data, filename=filename, content_type="image/png")
+            form.add_field("image", io.BytesIO(data), filename=filename, content_type="image/png")
         return await self.call("POST", "/restore-gen/async", data=form, headers=headers)
 
     async def submit(self, order: str = "", **fields: str) -> str:

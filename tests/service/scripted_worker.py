@@ -22,7 +22,8 @@ def say(**message):
 
 
 def crash():
-    print("the scripted worker was told to crash", file=sys.stderr, flush=True)
+    sys.stderr.write("the scripted worker was told to crash\n")
+    sys.stderr.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -34,7 +35,8 @@ def obey(order):
             Path(path).touch()
             crash()
         case ["nonsense"]:
-            print("this is no JSON", flush=True)
+            sys.stdout.write("this is no JSON\n")
+            sys.stdout.flush()
         case ["hang"]:
             time.sleep(3600)
         case ["wait", path]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 
 import orjson
 import pytest
@@ -111,7 +112,7 @@ async def test_pages_hold_every_job_once_newest_first(service):
     ids = [await service.submit() for _ in range(7)]
     pages = [page async for page in _pages(service, 3)]
     assert [len(page) for page in pages] == [3, 3, 1]
-    assert sum(pages, []) == ids[::-1]
+    assert [process_id for page in pages for process_id in page] == ids[::-1]
     status, rows = await service.call("GET", "/status")
     assert (status, [row["process_id"] for row in rows]) == (200, ids[::-1])
 
@@ -155,15 +156,15 @@ async def test_a_queued_job_is_cancelled_at_once(service, tmp_path):
     assert (ledger.cancelled, ledger.refunded_credits, ledger.charged_credits, ledger.reserved_credits) == (1, 1, 2, 0)
 
 
-async def test_a_running_job_is_cancelled_and_its_worker_replaced(service):
-    """A worker that hangs is killed for a cancel, and the next job is done."""
-    process_id = await service.submit("hang")
-    await service.reached(process_id, "Processing")
-    assert await service.call("DELETE", f"/cancel/{process_id}") == (204, None)
-    assert (await service.row(process_id))["status"] == "Cancelled"
-    for _ in range(3):
+async def test_a_running_job_is_cancelled_and_its_worker_replaced(tmp_path):
+    """The only worker, which hangs, is killed for a cancel, and the next job is done by another."""
+    async with running(tmp_path / "service", workers=1) as service:
+        process_id = await service.submit("hang")
+        await service.reached(process_id, "Processing")
+        assert await service.call("DELETE", f"/cancel/{process_id}") == (204, None)
+        assert (await service.row(process_id))["status"] == "Cancelled"
         await service.reached(await service.submit(), "Completed")
-    assert (await service.row(process_id))["status"] == "Cancelled"
+        assert (await service.row(process_id))["status"] == "Cancelled"
 
 
 @pytest.mark.parametrize("order", ["", "fail"])
@@ -189,10 +190,10 @@ async def test_deleting_removes_the_row_and_both_files(service, tmp_path):
     process_id = await service.submit()
     await service.reached(process_id, "Completed")
     stored = tmp_path / "service"
-    assert len([path for path in stored.rglob(process_id)]) == 2
+    assert len(list(stored.rglob(process_id))) == 2
     link = await service.link(process_id)
     assert await service.call("DELETE", f"/status/{process_id}") == (204, None)
-    assert not [path for path in stored.rglob(process_id + "*")]
+    assert not list(stored.rglob(process_id + "*"))
     assert (await service.call("GET", f"/status/{process_id}"))[0] == 404
     assert (await service.fetch(link["download_url"])).status == 404
 
@@ -248,7 +249,39 @@ async def test_old_jobs_are_forgotten(tmp_path):
         await until(is_gone, "the old job to be forgotten")
 
         async def has_no_files():
-            return not [path for path in (tmp_path / "service").rglob(process_id)]
+            return not list((tmp_path / "service").rglob(process_id))
 
         await until(has_no_files, "its files to go")
         await service.reached(fresh, "Completed")
+
+
+async def test_estimates_price_a_job_without_a_picture(service):
+    """One estimate or many: credits by output megapixels, and a bad question is answered in its place."""
+    good = {"category": "Restore", "model": "Faces", "input_width": 100, "input_height": 50, "output_width": 10_000}
+    for path in ("/estimate", "/estimate-gen"):
+        status, answer = await service.call("POST", path, json=good)
+        assert (status, answer["credits"]) == (200, 3)
+        assert answer["duration"] > 0
+    status, answers = await service.call(
+        "POST", "/estimate-bulk", json=[good, {"model": "Faces"}, {**good, "model": "X"}]
+    )
+    assert [item["status"] for item in answers] == ["success", "error", "error"]
+    assert [item.get("message", "")[:12] for item in answers] == ["", "input_width:", "model: 'X' i"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/estimate", b"{", 400),
+        ("/estimate", b"[]", 400),
+        ("/estimate", b'{"model": "Faces", "input_width": 0, "input_height": 1}', 400),
+        ("/estimate", b'{"model": "Faces", "input_width": 32000, "input_height": 32000}', 400),
+        ("/estimate-bulk", b"{}", 400),
+        ("/estimate-bulk", b" " * 2_000_000, 413),
+    ],
+)
+async def test_a_bad_estimate_is_refused(service, path, body, status):
+    """What can't be estimated is refused with a reason."""
+    answered, answer = await service.call("POST", path, data=io.BytesIO(body))
+    assert (answered, answer["code"]) == (status, status)
+    assert answer["message"]

@@ -1,0 +1,1 @@
+"""Honest stand-ins for the outside world, tested like everything else."""

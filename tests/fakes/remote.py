@@ -1,0 +1,234 @@
+"""A remote that speaks the contract in memory, as a `Transport`: honest by default, and wrong exactly when told to be.
+
+Faults are queued by call and used up in order; every other exchange goes well. What it accepted and what it was
+asked stays readable, so a test can audit it like a ledger.
+"""
+
+import re
+import uuid
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+
+from engine.clock import Clock
+from engine.remote.multipart import Upload
+from engine.remote.transport import ConnectError, Response, TransportError
+
+BASE = "http://remote.test/image/v1"
+KEY = "secret-key"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer this instead, and do nothing."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b'{"message": "as told"}'
+
+
+@dataclass(frozen=True)
+class NoConnection:
+    """No connection comes about."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The exchange breaks off; the work behind it is done only if `is_done`."""
+
+    is_done: bool
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A file ends after `at` bytes."""
+
+    at: int
+
+
+Fault = Answer | NoConnection | Lost | Cut
+
+
+@dataclass
+class RemoteJob:
+    process_id: str
+    filename: str
+    fields: dict[str, str]
+    accepted_at: float
+    result: bytes
+    status: str = ""  # overrides what time says
+    message: str = ""
+    is_hidden: bool = False  # from the listing
+
+
+class FakeRemote:
+    """Jobs finish `job_s` after they were accepted; `result` is what each comes out as."""
+
+    def __init__(self, clock: Clock, *, result: bytes, size: tuple[int, int], job_s: float = 1.0) -> None:
+        self.clock = clock
+        self.result = result
+        self.size = size
+        self.job_s = job_s
+        self.jobs: dict[str, RemoteJob] = {}
+        self.accepted: list[str] = []  # filenames, in order, those of deleted jobs too
+        self.requests: list[tuple[str, str]] = []
+        self.file_headers: list[Mapping[str, str]] = []
+        self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self.etag = '"one"'
+        self.page_rows = 100
+        self.links_minted = 0
+        self.before: Callable[[str], None] = lambda _call: None  # told each call before it is answered
+
+    def fault(self, call: str, *faults: Fault) -> None:
+        """Queue `faults` for the next exchanges of `call`: submit, status, listing, link, file, forget."""
+        self.faults[call].extend(faults)
+
+    def job(self, number: int) -> RemoteJob:
+        """Return the job that was uploaded for job `number` of the run; raises StopIteration if there is none."""
+        return next(job for job in self.jobs.values() if f"-{number:06d}." in job.filename)
+
+    def count(self, call: str) -> int:
+        return sum(1 for made, _url in self.requests if made == call)
+
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], upload: Upload | None = None
+    ) -> Response:
+        assert url.startswith(BASE)
+        call = _call(method, url)
+        self.requests.append((call, url))
+        self.before(call)
+        fault = self._next_fault(call)
+        if headers.get("X-API-Key") != KEY:
+            return _json(401, {"message": "no such key"})
+        if isinstance(fault, Lost) and not fault.is_done:
+            raise TransportError("lost before")
+        if isinstance(fault, Answer):
+            return Response(fault.status, dict(fault.headers), fault.body)
+        answer = await self._do(call, url, upload)
+        if isinstance(fault, Lost):
+            raise TransportError("lost after")
+        return answer
+
+    def _next_fault(self, call: str) -> Fault | None:
+        queue = self.faults[call]
+        fault = queue.popleft() if queue else None
+        if isinstance(fault, NoConnection):
+            raise ConnectError("refused")
+        return fault
+
+    async def _do(self, call: str, url: str, upload: Upload | None) -> Response:
+        name = urlsplit(url).path.rpartition("/")[2]
+        match call:
+            case "submit":
+                assert upload is not None
+                return await self._accept(upload)
+            case "listing":
+                return self._list(parse_qs(urlsplit(url).query))
+        job = self.jobs.get(name)
+        if job is None:
+            return _json(404, {"message": "no such job"})
+        match call:
+            case "status":
+                return _json(200, self._row(job))
+            case "link":
+                self.links_minted += 1
+                link = f"http://files.test/{name}?signature={self.links_minted}"
+                return _json(200, {"download_url": link, "head_url": link, "expiry": self.clock.now() + 3600})
+            case _:
+                del self.jobs[name]
+                return Response(204, {}, b"")
+
+    async def _accept(self, upload: Upload) -> Response:
+        body = upload.body()
+        data = body if isinstance(body, bytes) else b"".join([chunk async for chunk in body])
+        assert len(data) == int(upload.headers["Content-Length"])
+        job = RemoteJob(str(uuid.uuid4()), upload.filename, dict(upload.fields), self.clock.now(), self.result)
+        self.jobs[job.process_id] = job
+        self.accepted.append(job.filename)
+        return _json(200, {"process_id": job.process_id, "source_id": "", "eta": job.accepted_at + self.job_s})
+
+    def _list(self, query: dict[str, list[str]]) -> Response:
+        start = int(query.get("cursor", ["0"])[0])
+        limit = min(self.page_rows, int(query["limit"][0]))
+        rows = [self._row(job) for job in self.jobs.values() if not job.is_hidden]
+        page, end = rows[start : start + limit], start + limit
+        has_next = end < len(rows)
+        pagination = {"next_cursor": str(end) if has_next else None, "has_next_page": has_next}
+        return _json(200, {"data": page, "pagination": pagination})
+
+    def _row(self, job: RemoteJob) -> dict[str, object]:
+        is_over = self.clock.now() >= job.accepted_at + self.job_s
+        status = job.status or ("Completed" if is_over else "Processing")
+        row: dict[str, object] = {
+            "process_id": job.process_id,
+            "filename": job.filename,
+            "status": status,
+            "progress": 100 if is_over else 50,
+            "eta": job.accepted_at + self.job_s,
+            "creation_time": job.accepted_at,
+            "modification_time": job.accepted_at + self.job_s,
+            "output_width": self.size[0],
+            "output_height": self.size[1],
+            "credits": 1 if status == "Completed" else 0,
+        }
+        return {**row, "message": job.message} if job.message else row
+
+    @asynccontextmanager
+    async def stream(self, url: str, *, headers: Mapping[str, str]) -> AsyncIterator["FakeFile"]:
+        assert "X-API-Key" not in headers, "the key left for a presigned link"
+        self.requests.append(("file", url))
+        self.file_headers.append(headers)
+        fault = self._next_fault("file")
+        if isinstance(fault, Answer):
+            yield FakeFile(fault.status, dict(fault.headers), fault.body)
+            return
+        if isinstance(fault, Lost):
+            raise TransportError("lost")
+        job = self.jobs[urlsplit(url).path.removeprefix("/")]
+        yield self._file(job, headers, fault.at if isinstance(fault, Cut) else None)
+
+    def _file(self, job: RemoteJob, headers: Mapping[str, str], cut: int | None) -> "FakeFile":
+        start = 0
+        if (asked := re.fullmatch(r"bytes=(\d+)-", headers.get("Range", ""))) and headers.get("If-Range") == self.etag:
+            start = int(asked[1])
+        body = job.result[start:]
+        answered = {"ETag": self.etag, "Content-Length": str(len(body))}
+        return FakeFile(206 if start else 200, answered, body if cut is None else body[:cut], is_cut=cut is not None)
+
+
+@dataclass
+class FakeFile:
+    """A `StreamedResponse`."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_cut: bool = False
+
+    async def chunks(self, size_bytes: int) -> AsyncIterator[bytes]:
+        for start in range(0, len(self.body), size_bytes):
+            yield self.body[start : start + size_bytes]
+        if self.is_cut:
+            raise TransportError("cut")
+
+    async def read(self) -> bytes:
+        return b"".join([chunk async for chunk in self.chunks(1 << 20)])
+
+
+def _call(method: str, url: str) -> str:
+    path = urlsplit(url).path
+    if method == "POST":
+        return "submit"
+    if method == "DELETE":
+        return "cancel" if "/cancel/" in path else "forget"
+    if "/download/" in path:
+        return "link"
+    return "listing" if path.endswith("/status") else "status"
+
+
+def _json(status: int, members: Mapping[str, object]) -> Response:
+    return Response(status, {}, orjson.dumps(members))

@@ -1,0 +1,140 @@
+"""Presigned links: whole files, ranges, HEAD, entity tags, and links that do not hold."""
+
+import pytest
+
+from engine.service.presign import Presigner
+from tests.service.harness import ShiftedClock, running
+
+
+@pytest.fixture
+async def made(service):
+    """Return (service, links, the output's bytes, its entity tag) of a finished job."""
+    row = await service.reached(await service.submit("padding" * 50), "Completed")
+    links = await service.link(row["process_id"])
+    whole = await service.fetch(links["download_url"])
+    assert (whole.status, len(whole.body)) == (200, row["output_bytes"])
+    return service, links, whole.body, whole.headers["ETag"]
+
+
+async def test_a_link_is_absolute_and_needs_no_key(made):
+    """Whoever holds the link gets the file, as an attachment of the right type, until the expiry it names."""
+    service, links, body, _ = made
+    assert links["download_url"].startswith(service.base + "/files/")
+    got = await service.fetch(links["download_url"])
+    assert (got.headers["Content-Type"], got.headers["Accept-Ranges"]) == ("image/jpeg", "bytes")
+    assert got.headers["Content-Disposition"].startswith("attachment; filename=")
+    assert (got.body, int(got.headers["Content-Length"])) == (body, len(body))
+
+
+@pytest.mark.parametrize("kind", ["download_url", "head_url"])
+async def test_head_tells_size_and_tag_without_a_body(made, kind):
+    """HEAD on either link answers length and entity tag of the file."""
+    service, links, body, tag = made
+    got = await service.fetch(links[kind], method="HEAD")
+    assert (got.status, got.body) == (200, b"")
+    assert (int(got.headers["Content-Length"]), got.headers["ETag"]) == (len(body), tag)
+
+
+@pytest.mark.parametrize(("wanted", "first", "last"), [("0-0", 0, 0), ("10-19", 10, 19), ("100-", 100, None)])
+async def test_a_range_is_206(made, wanted, first, last):
+    """A byte range is answered with exactly these bytes and where they belong."""
+    service, links, body, _ = made
+    got = await service.fetch(links["download_url"], Range=f"bytes={wanted}")
+    end = len(body) - 1 if last is None else last
+    assert (got.status, got.body) == (206, body[first : end + 1])
+    assert got.headers["Content-Range"] == f"bytes {first}-{end}/{len(body)}"
+
+
+async def test_a_range_behind_the_end_is_416(made):
+    """A range that starts behind the file is refused with the file's length."""
+    service, links, body, _ = made
+    got = await service.fetch(links["download_url"], Range=f"bytes={len(body)}-")
+    assert (got.status, got.headers["Content-Range"]) == (416, f"bytes */{len(body)}")
+
+
+async def test_if_range_continues_only_the_same_file(made):
+    """With the current entity tag a range is continued; with any other the whole file is sent again."""
+    service, links, body, tag = made
+    same = await service.fetch(links["download_url"], Range="bytes=7-", If_Range=tag)
+    assert (same.status, same.body) == (206, body[7:])
+    for other in ('"another"', "W/" + tag, '"'):
+        whole = await service.fetch(links["download_url"], Range="bytes=7-", If_Range=other)
+        assert (whole.status, whole.body) == (200, body), other
+
+
+async def test_if_none_match_is_304(made):
+    """A client that has the file already is told so."""
+    service, links, _, tag = made
+    assert (await service.fetch(links["download_url"], If_None_Match=tag)).status == 304
+
+
+async def test_a_head_link_can_not_download(made):
+    """The link for HEAD does not open the file to GET."""
+    service, links, _, _ = made
+    assert (await service.fetch(links["head_url"])).status == 403
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("/outputs/", "/inputs/"),
+        ("expires=", "expires=9"),
+        ("expires=", "expires=-"),
+        ("signature=", "signature=0"),
+        ("signature=", "signature=%FF"),
+        ("?", "?x=1#"),
+    ],
+)
+async def test_a_changed_link_is_403(made, old, new):
+    """A link holds for its own path, expiry and signature only; the refusal is JSON."""
+    service, links, _, _ = made
+    got = await service.fetch(links["download_url"].replace(old, new))
+    assert got.status == 403
+    assert b'"code":403' in got.body
+
+
+async def test_a_link_expires_and_a_new_one_can_be_had(tmp_path):
+    """After its lifetime a link is 403, and /download gives one that works."""
+    clock = ShiftedClock()
+    async with running(tmp_path / "service", clock=clock) as service:
+        process_id = await service.submit()
+        await service.reached(process_id, "Completed")
+        old = await service.link(process_id)
+        assert old["expiry"] == pytest.approx(clock.now() + 3600, abs=5)
+        clock.ahead_s = 3601.0
+        assert (await service.fetch(old["download_url"])).status == 403
+        new = await service.link(process_id)
+        assert (await service.fetch(new["download_url"])).status == 200
+
+
+async def test_a_link_dies_with_the_service_that_made_it(tmp_path):
+    """After a restart an old link is 403: its secret is gone."""
+    async with running(tmp_path / "service") as service:
+        process_id = await service.submit()
+        await service.reached(process_id, "Completed")
+        link = (await service.link(process_id))["download_url"]
+        base = service.base
+    async with running(tmp_path / "service") as service:
+        assert (await service.fetch(link.replace(base, service.base))).status == 403
+        assert (await service.fetch((await service.link(process_id))["download_url"])).status == 200
+
+
+def test_a_signature_is_bound_to_method_path_and_time():
+    """The same path signed for another method, for another path or too long ago proves nothing."""
+    links = Presigner(10.0, b"secret")
+    query, expires = links.sign("GET", "/files/a", 100.0)
+    signature = query.rpartition("=")[2]
+    assert expires == 110
+    assert links.is_valid("GET", "/files/a", "110", signature, 109.9)
+    assert links.is_valid("HEAD", "/files/a", "110", signature, 109.9)
+    for method, path, when, now in [
+        ("DELETE", "/files/a", "110", 100.0),
+        ("GET", "/files/b", "110", 100.0),
+        ("GET", "/files/a", "111", 100.0),
+        ("GET", "/files/a", "110", 110.0),
+        ("GET", "/files/a", "", 100.0),
+        ("GET", "/files/a", "9" * 5000, 100.0),
+        ("GET", "/files/a", "\u0661\u0661\u0660", 100.0),
+    ]:
+        assert not links.is_valid(method, path, when, signature, now)
+    assert not Presigner(10.0, b"other").is_valid("GET", "/files/a", "110", signature, 100.0)
