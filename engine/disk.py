@@ -53,7 +53,8 @@ class AppendFile:
 
     def truncate(self, size_bytes: int) -> None:
         os.ftruncate(self._fd, size_bytes)
-        _sync_data(self._fd)
+        if self._sync:
+            _sync_data(self._fd)
         self.size_bytes = size_bytes
 
     def close(self) -> None:
@@ -99,8 +100,12 @@ def publish(part: Path, final: Path, *, sync: bool = True) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Replace the file at `path` by `data`: readers see the old file or the new one, never a mixture."""
     part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    publish(part, path)
+    try:
+        part.write_bytes(data)
+        publish(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager

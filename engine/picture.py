@@ -177,7 +177,8 @@ def _orientation(file: BinaryIO, size_bytes: int) -> object:
 def check_decodes(path: Path) -> tuple[int, int]:
     """Decode every pixel of the JPEG, PNG or TIFF at `path` and return its stored (width, height).
 
-    Raises InputError when it is something else, truncated or damaged. `Image.verify` is no substitute: it passes truncated files.
+    Raises InputError when it is something else, truncated or damaged. `Image.verify` is no substitute: it passes
+    truncated files.
     """
     try:
         with contextlib.closing(Image.open(path, formats=SUPPORTED)) as image:  # no other parser can be reached

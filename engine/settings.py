@@ -88,6 +88,8 @@ def load_parameters(options: Mapping[str, Any], file: Path | None = None) -> Fac
     """Return the model's parameters, layered like the settings; in the file they are the table `[parameters]`."""
     path = _config_file(file)
     values = _read(path).get(_PARAMETERS, {})
+    if not isinstance(values, dict):
+        raise UsageError(f"{_PARAMETERS} in {path}: {values} is not a table, [{_PARAMETERS}]")
     names = FaceRecovery.model_fields
     from_environment = {
         name: os.environ[variable] for name in names if (variable := ENV_PREFIX + name.upper()) in os.environ

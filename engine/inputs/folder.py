@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from engine.errors import InputError
 from engine.inputs.candidate import Candidate
 
 __all__ = ["Globs", "walk"]
@@ -34,13 +35,36 @@ def _any_match(place: PurePath, globs: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(name, glob.casefold()) for glob in globs for name in names)
 
 
+_Identity = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    path: Path
+    place: PurePath
+    is_folder: bool
+
+
 def walk(root: Path, globs: Globs, without: tuple[Path, ...] = ()) -> Iterator[Candidate]:
     """Yield the files below `root`, name by name, folders in their place; `without` folders are left out."""
     shut = {identity for path in without if (identity := _identity(path)) is not None}
-    yield from _walk(root, PurePath(), globs, shut, ())
-
-
-_Identity = tuple[int, int]
+    # From the root down to the folder being read; a stack and no recursion, since trees may be deeper than Python's.
+    above: list[_Identity | None] = [None]
+    levels = [iter([_Entry(root, PurePath(), is_folder=True)])]
+    while levels:
+        entry = next(levels[-1], None)
+        if entry is None:
+            levels.pop()
+            above.pop()
+        elif not entry.is_folder:
+            if globs.accepts(entry.place):
+                yield Candidate(path=entry.path, place=entry.place)
+        elif (identity := _identity(entry.path)) not in shut:
+            try:
+                levels.append(_enter(entry, is_loop=identity is not None and identity in above))
+                above.append(identity)
+            except InputError as error:
+                yield Candidate(path=entry.path, place=entry.place, problem=str(error))
 
 
 def _identity(path: Path) -> _Identity | None:
@@ -51,29 +75,20 @@ def _identity(path: Path) -> _Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _walk(
-    folder: Path, below: PurePath, globs: Globs, shut: set[_Identity], above: tuple[_Identity, ...]
-) -> Iterator[Candidate]:
-    identity = _identity(folder)
-    if identity in above:
-        yield Candidate(path=folder, place=below, problem="is a link loop: it leads back to a folder above it")
-        return
-    if identity is None or identity in shut:
-        return
+def _enter(folder: _Entry, *, is_loop: bool) -> Iterator[_Entry]:
+    """Return what `folder` holds, in order; raises InputError when there is no looking into it."""
+    if is_loop:
+        raise InputError("is a link loop: it leads back to a folder above it")
     try:
-        with os.scandir(folder) as found:
+        with os.scandir(folder.path) as found:
             entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        yield Candidate(path=folder, place=below, problem=f"is a folder that can't be read: {error.strerror}")
-        return
-    for entry in entries:
-        place = below / entry.name
-        if entry.name.startswith(".") or entry.name.casefold() in _LITTER:
-            continue
-        if _is_folder(entry):
-            yield from _walk(Path(entry.path), place, globs, shut, (*above, identity))
-        elif globs.accepts(place):
-            yield Candidate(path=Path(entry.path), place=place)
+        raise InputError(f"is a folder that can't be read: {error.strerror or error}") from error
+    return (
+        _Entry(Path(entry.path), folder.place / entry.name, _is_folder(entry))
+        for entry in entries
+        if not entry.name.startswith(".") and entry.name.casefold() not in _LITTER
+    )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

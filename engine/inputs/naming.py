@@ -1,7 +1,7 @@
 """Names for outputs: they mirror the inputs' tree, and no two inputs ever share one.
 
-Names that differ only in case or in Unicode form are told apart too, since many file systems can't. The memory
-of names taken is one 64-bit number each.
+Names that differ only in case or in Unicode form are told apart too, since many file systems can't; and a file
+never gets the name of a folder that another output needs. The memory of names taken is one 64-bit number each.
 """
 
 import hashlib
@@ -28,29 +28,50 @@ class Namer:
 
     def __init__(self, output_format: OutputFormat) -> None:
         self._suffixes = _SUFFIXES[output_format.canonical]
-        self._taken: set[int] = set()
+        self._files: set[int] = set()
+        self._folders: set[int] = set()
 
     def take(self, name: str) -> bool:
-        """Mark `name` as taken; False when it already was."""
-        folded = unicodedata.normalize("NFC", name).casefold()
-        digest = hashlib.blake2b(folded.encode(errors="surrogateescape"), digest_size=8).digest()
-        key = int.from_bytes(digest, "big")
-        if key in self._taken:
+        """Mark `name` as taken, and its folders as folders; False, with nothing marked, when it can't be had."""
+        key, folders = _key(name), [_key(folder) for folder in _folders(name)]
+        if key in self._files or key in self._folders or not self._files.isdisjoint(folders):
             return False
-        self._taken.add(key)
+        self._files.add(key)
+        self._folders.update(folders)
         return True
 
     def name(self, place: PurePath) -> str:
         """Return the output path for the input at `place`, relative to the output folder, with / between parts.
 
         The first keeps its name with the output's extension; one that would collide keeps its old extension
-        too (`a.png.jpg`), then counts (`a.png-2.jpg`).
+        too (`a.png.jpg`), then counts (`a.png-2.jpg`). So does a folder that has the name of a file (`a.jpg-2`).
         """
-        suffix = place.suffix if place.suffix.casefold() in self._suffixes else self._suffixes[0]
-        folder = place.parent
+        suffix = place.suffix if place.suffix.lower() in self._suffixes else self._suffixes[0]
+        folder = self._folder(place.parent)
         stem = place.name.removesuffix(place.suffix) if place.suffix else place.name
         names = ((folder / (_shortened(each, suffix) + suffix)).as_posix() for each in _stems(stem, place.name))
         return next(name for name in names if self.take(name))
+
+    def _folder(self, place: PurePath) -> PurePath:
+        folder = PurePath()
+        for part in place.parts:
+            names = (folder / each for each in itertools.chain((part,), (f"{part}-{n}" for n in itertools.count(2))))
+            folder = next(name for name in names if _key(name.as_posix()) not in self._files)
+        return folder
+
+
+def _key(name: str) -> int:
+    # Unicode's canonical caseless matching (3.13, D145); names that only differ in it collide on macOS.
+    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
+    return int.from_bytes(hashlib.blake2b(folded.encode(errors="surrogateescape"), digest_size=8).digest(), "big")
+
+
+def _folders(name: str) -> Iterator[str]:
+    """Yield every folder on the way to `name`."""
+    at = name.find("/")
+    while at > 0:
+        yield name[:at]
+        at = name.find("/", at + 1)
 
 
 def _stems(stem: str, name: str) -> Iterator[str]:

@@ -1,8 +1,10 @@
-"""From what the user typed to plan lines: a stream, nothing kept but the names taken.
+"""From what the user typed to plan lines: a stream, nothing kept but 64 bits for each source and each output name.
 
 Shared by `restore`, which freezes the lines in a plan, and `estimate`, which only adds them up.
 """
 
+import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -45,9 +47,21 @@ class Sizing:
 def check_inputs(inputs: Sequence[str]) -> None:
     """Raise UsageError for an input that is not there at all, before anything is started."""
     for text in inputs:
-        path = Path(text)
-        if not text.startswith(("http://", "https://")) and not path.exists() and not path.is_symlink():
-            raise UsageError(f"{text} does not exist: INPUT is a file, a folder, a .txt list or a URL")
+        if not text:
+            raise UsageError("an INPUT is empty: INPUT is a file, a folder, a .txt list or a URL")
+        if not text.startswith(("http://", "https://")):
+            _check_path(Path(text))
+
+
+def _check_path(path: Path) -> None:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{path} does not exist: INPUT is a file, a folder, a .txt list or a URL") from None
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror or error}") from error
+    if is_list(path) and not os.access(path, os.R_OK):
+        raise UsageError(f"{path} can't be read, nor the pictures in it")
 
 
 def candidates(inputs: Sequence[str], globs: Globs, without: tuple[Path, ...]) -> Iterator[Candidate]:
@@ -56,7 +70,7 @@ def candidates(inputs: Sequence[str], globs: Globs, without: tuple[Path, ...]) -
         path = Path(text)
         if text.startswith(("http://", "https://")):
             yield url_candidate(text)
-        elif path.is_dir():
+        elif os.path.isdir(path):  # noqa: PTH112 -- Path.is_dir raises where a folder above may not be entered
             yield from walk(path, globs, without)
         elif is_list(path):
             yield from read_list(path)
@@ -72,12 +86,18 @@ def scan(
     first_number: int = 0,
     is_known: Callable[[str], bool] = lambda _source: False,
 ) -> Iterator[JobSpec]:
-    """Yield one plan line for each candidate whose source is not known yet, refused ones with their reason."""
+    """Yield one plan line for each candidate whose source is not known yet, refused ones with their reason.
+
+    A source that is found twice, by two inputs or lines of a list, has one line.
+    """
     number = first_number
+    seen: set[bytes] = set()
     for candidate in found:
         source = candidate.url or text_of_path(Path(candidate.path or "").absolute())
-        if is_known(source):
+        key = hashlib.blake2b(source.encode(), digest_size=8).digest()
+        if key in seen or is_known(source):
             continue
+        seen.add(key)
         yield _spec(number, source, candidate, sizing, namer)
         number += 1
 

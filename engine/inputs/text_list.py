@@ -14,6 +14,7 @@ from engine.inputs.candidate import Candidate
 
 __all__ = ["is_list", "read_list", "url_candidate"]
 
+_STRAY_BYTE = re.compile("[\udc80-\udcff]")  # no valid UTF-8, as surrogateescape keeps it
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
@@ -46,6 +47,7 @@ def _candidate(name: str, folder: Path) -> Candidate:
 
 def url_candidate(url: str) -> Candidate:
     """Return the candidate for a picture on the web: placed by the last part of its path, made safe."""
+    url = _STRAY_BYTE.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", url)
     try:
         path = unquote(urlsplit(url).path)
     except ValueError as error:

@@ -82,6 +82,15 @@ class FaceRecovery(BaseModel):
     def _unpack_boxes(cls, value: object) -> object:
         return unpack_boxes(value)
 
+    @field_validator("reference_uri")
+    @classmethod
+    def _check_text(cls, value: str | None) -> str | None:
+        try:
+            (value or "").encode()
+        except UnicodeEncodeError:
+            raise ValueError("is not valid UTF-8") from None
+        return value
+
     @classmethod
     def parse(cls, values: Mapping[str, Any], spell: Callable[[str], str] = str) -> Self:
         """Return the parameters in `values` (texts as in a form or on a command line, or typed).
@@ -111,10 +120,10 @@ def _as_text(name: str, value: Any) -> str:
 
 
 def unpack_boxes(value: object) -> object:
-    """Return face boxes as a list of objects from any of the three packings.
+    """Return face boxes as a list of objects from any of the three packings, all else as it is.
 
     A flat list of five numbers a face (x, y, width, height, score); a JSON string of that list; a JSON string
-    of `[{"box": [x, y, width, height], "score": s}, ...]`. Raises ValueError for anything else.
+    of `[{"box": [x, y, width, height], "score": s}, ...]`. Raises ValueError for a text or a list that is none.
     """
     if isinstance(value, str):
         try:
@@ -135,7 +144,7 @@ def unpack_boxes(value: object) -> object:
 
 def _unpack_object(item: object) -> object:
     match item:
-        case {"box": [x, y, width, height], **rest}:
+        case {"box": [x, y, width, height], **rest} if rest.keys() <= {"score"}:
             return {"x": x, "y": y, "width": width, "height": height, **rest}
     return item
 
@@ -148,7 +157,8 @@ def _explain(item: Any, spell: Callable[[str], str]) -> str:
         return f"{name}: Face Recovery 3 has no such parameter"
     expected = describe_range(str(item["loc"][0])) if field is not None and len(item["loc"]) == 1 else ""
     wrong = item["input"] if not isinstance(item["input"], dict | list) else "the value"
-    return f"{name}: {wrong} is not {expected}" if expected else f"{name}: {wrong}: {item['msg']}"
+    complaint = item["msg"].removeprefix("Value error, ")
+    return f"{name}: {wrong} is not {expected}" if expected else f"{name}: {wrong}: {complaint}"
 
 
 _EXPECTED = {

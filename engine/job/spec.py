@@ -12,8 +12,9 @@ class JobSpec:
 
     `number` is its line in the plan, from 0. `source` is a path (as `disk.text_of_path` writes it) or a URL;
     `output` is relative to the output folder. A `reason` means that the input was refused while planning and is
-    never sent; it has no output then, and sizes are 0. `width` and `height` are the upright picture's, in pixels (0: not known before
-    the fetch of a URL). `output_width`/`output_height` override the run's parameters for this job.
+    never sent; it has no output then, and sizes are 0. `width` and `height` are the upright picture's, in pixels
+    (0: not known before the fetch of a URL). `output_width`/`output_height` override the run's parameters for this
+    job.
     """
 
     number: int

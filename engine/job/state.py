@@ -46,6 +46,9 @@ TABLE: dict[tuple[State, Event], State] = {
     (State.PLANNED, Event.FAILED): State.FAILED,
     # A damaged journal may have lost this job's intent: then it is looked up like any unclear one.
     (State.PLANNED, Event.UNCLEAR): State.UNKNOWN,
+    # Its output is found in place, verified, though the journal has lost how it came there.
+    (State.PLANNED, Event.DONE): State.DONE,
+    (State.UNKNOWN, Event.DONE): State.DONE,
     (State.INTENT, Event.ACCEPTED): State.ACCEPTED,
     (State.INTENT, Event.REFUSED): State.PLANNED,
     (State.INTENT, Event.UNCLEAR): State.UNKNOWN,

@@ -1,6 +1,6 @@
 """One journal line: a JSON object whose last member is the checksum of what stands before it.
 
-`{"event":"accepted","job":7,"crc":"1c291ca3"}` and a newline. The line is plain JSON for any reader; the
+`{"event":"accepted","job":7,"crc":"441304b3"}` and a newline. The line is plain JSON for any reader; the
 checksum is CRC-32 (zlib) over the object without its `crc` member, as orjson writes it. CRC-32 detects every
 single flipped bit and every torn line; it is no defence against somebody who edits the file on purpose.
 """

@@ -5,15 +5,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from engine.disk import path_of_text
 from engine.errors import EngineError, InputError
 from engine.job.state import Event
 from engine.pipeline.closing import Reason
 from engine.pipeline.fetch import fetch
+from engine.pipeline.finish import final_path, finish
 from engine.pipeline.flight import Flight
 from engine.pipeline.permits import Permits
 from engine.pipeline.poll import PollLane
-from engine.pipeline.prepare import discard_fetched
 from engine.pipeline.scope import Scope
 from engine.pipeline.seal import BadResult, Expected, Sealed, open_parent, recognise, seal, translate
 from engine.remote.failures import Kind, RemoteError
@@ -65,10 +64,10 @@ class DownloadLane:
             await self._later(flight, poll, error)
         else:
             flight.download_s += self._scope.clock.monotonic() - started
-            await self._done(flight, sealed)
+            await finish(self._scope, flight, sealed)
 
     async def _sealed(self, flight: Flight) -> Sealed:
-        final = self._final(flight)
+        final = final_path(self._scope, flight)
         expected = _expected(flight)
         try:
             if flight.is_resumed and (found := await asyncio.to_thread(recognise, final, expected)) is not None:
@@ -113,32 +112,6 @@ class DownloadLane:
             await self._scope.fail(flight, f"{error}, {flight.download_failures} times over")
             return
         poll.again(flight, self._backoff.delay_s(flight.download_failures, self._scope.draw()))
-
-    async def _done(self, flight: Flight, sealed: Sealed) -> None:
-        row = flight.row
-        charged = row.credits if row is not None and row.credits else flight.spec.credits
-        await self._scope.book.end(
-            replace(
-                flight.outcome(credits_charged=charged),
-                output_sha256=sealed.sha256,
-                output_bytes=sealed.size_bytes,
-                output_width=sealed.width,
-                output_height=sealed.height,
-            )
-        )
-        discard_fetched(self._scope, flight)
-        self._scope.in_flight.give_back()
-        if self._scope.endpoint.is_own:
-            await self._forget(flight.process_id)
-
-    async def _forget(self, process_id: str) -> None:
-        try:
-            await self._scope.client.forget(process_id)
-        except RemoteError:
-            return  # swept up at the end of the run
-
-    def _final(self, flight: Flight) -> Path:
-        return self._scope.order.out / path_of_text(flight.spec.output)
 
 
 def _expected(flight: Flight) -> Expected:

@@ -14,8 +14,8 @@ def inspect(folder: RunFolder, *, stopped: str = "", message: str = "") -> Summa
     """Return the summary that plan and journal prove; reads only, takes no lock."""
     order = Order.load(folder.order)
     reading = Reading()
-    tally, planned = replay(folder, reading)
-    tally.grow(planned if planned is not None else sum(1 for _spec in read_plan(folder.plan)))
+    tally, marks = replay(folder, reading)
+    tally.grow(marks.planned if marks.planned is not None else sum(1 for _spec in read_plan(folder.plan)))
     return summarise(
         tally,
         run_id=order.run_id,

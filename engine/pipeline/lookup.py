@@ -52,9 +52,10 @@ class Lookup:
                     self._scope.book.note(flight.number, Event.ABSENT)
                     group.create_task(_see_off(on_absent, flight))
 
-    async def orphans(self) -> dict[int, Row]:
-        """Return the remote's rows of this run by job, after the settle time: for a journal that lost lines."""
-        await self._scope.clock.sleep(self._settle_s)
+    async def orphans(self, last_event_at: float) -> dict[int, Row]:
+        """Return the remote's rows of this run by job, once the settle time after `last_event_at` is over."""
+        wait_s = last_event_at + self._settle_s - self._scope.clock.now()
+        await self._scope.clock.sleep(min(self._settle_s, wait_s))
         return await self._sweep(lambda _number: True)
 
     async def _wait_for_due(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.disk import publish
+from engine.errors import UsageError
 from engine.inputs.naming import Namer
 from engine.job.spec import JobSpec
 from engine.job.state import State
@@ -22,7 +23,11 @@ __all__ = ["Past", "load_past", "replay", "rewrite_results"]
 
 @dataclass(slots=True)
 class Past:
-    """`planned` is the number of jobs when the plan is complete, None while it is not."""
+    """`planned` is the number of jobs when the plan is complete, None while it is not.
+
+    `is_closed`: the last process left in good order, so the journal holds all that it did. `written_at`: when the
+    journal last changed, Unix seconds.
+    """
 
     known: Known
     tally: Tally = field(default_factory=Tally)
@@ -30,6 +35,13 @@ class Past:
     plan: Reading = field(default_factory=Reading)
     open_jobs: list[JobSpec] = field(default_factory=list)
     planned: int | None = None
+    is_closed: bool = False
+    written_at: float = 0.0
+
+    @property
+    def is_suspect(self) -> bool:
+        """Say whether the journal may lack something that happened."""
+        return self.known.jobs > 0 and not (self.is_closed and self.journal.is_whole)
 
     @property
     def notes(self) -> list[str]:
@@ -43,27 +55,49 @@ class Past:
         return notes
 
 
+@dataclass(slots=True)
+class Marks:
+    """What the journal says of the run as a whole."""
+
+    planned: int | None = None
+    is_closed: bool = False
+
+
 def load_past(order: Order, folder: RunFolder) -> Past:
-    """Read journal and plan of `folder`."""
+    """Read journal and plan of `folder`; raises UsageError when the plan is damaged other than at its end."""
     past = Past(known=Known(Namer(order.parameters.output_format)))
-    past.tally, past.planned = replay(folder, past.journal)
+    if folder.journal.exists():
+        past.written_at = folder.journal.stat().st_mtime
+    past.tally, marks = replay(folder, past.journal)
+    past.planned, past.is_closed = marks.planned, marks.is_closed
     for spec in read_plan(folder.plan, past.plan):
         past.known.add(spec)
         if past.tally.state(spec.number).is_in_flight:
             past.open_jobs.append(spec)
+    if past.plan.damaged_lines:
+        raise UsageError(
+            f"{past.plan.damaged_lines} lines inside {folder.plan} are damaged: put it back from a backup, "
+            "or begin a new run with another --run and --out"
+        )
     past.tally.grow(past.known.jobs)
+    if past.planned is not None and past.known.jobs < past.planned:
+        past.planned = None  # the plan has lost its end: the inputs are looked through again
     return past
 
 
-def replay(folder: RunFolder, reading: Reading) -> tuple[Tally, int | None]:
-    """Return the tally that the journal proves, and how many jobs the plan has, once it is complete."""
-    tally, planned = Tally(), None
+def replay(folder: RunFolder, reading: Reading) -> tuple[Tally, Marks]:
+    """Return what the journal proves of the jobs, and of the run as a whole."""
+    tally, marks = Tally(), Marks()
     for record in read(folder.journal, reading):
         if "job" in record:
             tally.apply(record, is_damaged=reading.damaged_lines > 0)
-        elif record.get("event") == "planned":
-            planned = record["jobs"]
-    return tally, planned
+            marks.is_closed = False
+            continue
+        event = record.get("event")
+        marks.is_closed = event == "closed"
+        if event == "planned":
+            marks.planned = record["jobs"]
+    return tally, marks
 
 
 def rewrite_results(folder: RunFolder, tally: Tally) -> None:

@@ -1,6 +1,7 @@
 """The run: the only place that starts tasks. Past -> lanes -> end, the same for a new run and a resumed one."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from engine.journal.writer import JournalWriter
 from engine.pipeline.book import Book
 from engine.pipeline.closing import Closing, Reason
 from engine.pipeline.download import DownloadLane
+from engine.pipeline.finish import forget
 from engine.pipeline.flight import Flight
 from engine.pipeline.lookup import Lookup
 from engine.pipeline.opening import Opened
@@ -80,6 +82,7 @@ async def run(
             closing=closing,
             clock=clock,
             draw=draw,
+            is_suspect=past.is_suspect,
         )
         on_start(View(past.tally, scope.in_flight, closing))
         await _carry_out(scope, opened)
@@ -107,7 +110,6 @@ async def _carry_out(scope: Scope, opened: Opened) -> None:
         await _fly(scope, opened)
         if scope.endpoint.is_own and not closing.leaving.is_set():
             await _sweep_up(scope)
-        scope.book.mark("closed", reason=closing.reason)
     except* RemoteError as group:
         error = _first(group)
         is_key = isinstance(error, RemoteError) and error.kind is Kind.KEY_REFUSED
@@ -115,6 +117,8 @@ async def _carry_out(scope: Scope, opened: Opened) -> None:
         closing.tell(Reason.KEY_REFUSED if is_key else Reason.BROKEN, f"{error}: {advice}")
     except* MachineError as group:
         closing.tell(Reason.BROKEN, str(_first(group)))
+    with contextlib.suppress(MachineError):  # the journal itself may be what broke
+        scope.book.mark("closed", reason=closing.reason)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -164,7 +168,7 @@ async def _feed(scope: Scope, opened: Opened, submit: SubmitLane, poll: PollLane
             poll.add(flight)
         else:
             lookup.add(flight)
-    if not past.journal.is_whole:
+    if scope.is_suspect:
         await _adopt_orphans(scope, opened, poll, lookup)
     await submit.run(_jobs(scope, opened))
 
@@ -185,8 +189,8 @@ def _resumed(scope: Scope, spec: JobSpec) -> Flight:
 
 
 async def _adopt_orphans(scope: Scope, opened: Opened, poll: PollLane, lookup: Lookup) -> None:
-    """A journal that lost lines may have lost intents: whatever the remote has of this run is adopted first."""
-    rows = await lookup.orphans()
+    """A journal that lacks lines may lack intents: whatever the remote has of this run is adopted first."""
+    rows = await lookup.orphans(opened.past.written_at)
     tally = scope.book.tally
     lost = {number for number in rows if tally.state(number) is State.PLANNED}
     if not lost:
@@ -217,9 +221,10 @@ async def _jobs(scope: Scope, opened: Opened) -> AsyncIterator[JobSpec]:
             yield spec
     if opened.jobs is None:
         return
-    async for spec in extend(opened.folder, past.plan, opened.jobs, sync=scope.settings.sync):
-        tally.grow(spec.number + 1)
-        yield spec
+    async for group in extend(opened.folder, past.plan, opened.jobs, sync=scope.settings.sync):
+        tally.grow(group[-1].number + 1)
+        for spec in group:
+            yield spec
     scope.book.mark("planned", jobs=tally.planned)
 
 
@@ -263,14 +268,7 @@ async def _sweep_up(scope: Scope) -> None:
         for row in page.rows:
             number = scope.number_of(row.filename)
             if number is not None and scope.book.tally.state(number).is_final:
-                await _try_forget(scope, row.process_id)
+                await forget(scope, row.process_id)
         if page.next_cursor is None:
             return
         cursor = page.next_cursor
-
-
-async def _try_forget(scope: Scope, process_id: str) -> None:
-    try:
-        await scope.client.forget(process_id)
-    except RemoteError:
-        return  # it costs disk space until the service's own retention ends, nothing else

@@ -23,7 +23,11 @@ __all__ = ["Scope"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """`draw` returns uniform numbers in [0, 1): the only randomness of the lanes."""
+    """`draw` returns uniform numbers in [0, 1): the only randomness of the lanes.
+
+    `is_suspect`: the run did not end well before, so the journal may lack its last lines, whatever the disk
+    promised; then outputs and remote jobs that it does not know are looked for before anything is sent.
+    """
 
     order: Order
     folder: RunFolder
@@ -35,6 +39,7 @@ class Scope:
     closing: Closing
     clock: Clock
     draw: Callable[[], float]
+    is_suspect: bool = False
 
     @property
     def settings(self) -> Settings:

@@ -10,6 +10,7 @@ from engine.errors import InputError
 from engine.job.spec import JobSpec
 from engine.job.state import Event
 from engine.pipeline.closing import Reason
+from engine.pipeline.finish import finish, found_in_place
 from engine.pipeline.flight import Flight
 from engine.pipeline.permits import Permits
 from engine.pipeline.prepare import discard_fetched, prepare
@@ -56,6 +57,9 @@ class SubmitLane:
         try:
             if flight.spec.reason:
                 await self._scope.fail(flight, flight.spec.reason)
+                return
+            if self._scope.is_suspect and (sealed := await found_in_place(self._scope, flight)) is not None:
+                await finish(self._scope, flight, sealed)
                 return
             started = self._scope.clock.monotonic()
             upload = await prepare(self._scope, flight)

@@ -15,7 +15,7 @@ import orjson
 from engine.clock import Clock
 from engine.remote.failures import Call, Kind, RemoteError, classify, parse_retry_after
 from engine.remote.multipart import Upload
-from engine.remote.row import Row
+from engine.remote.row import Row, finite
 from engine.remote.transport import ConnectError, Response, StreamedResponse, Transport, TransportError
 
 __all__ = ["Accepted", "Client", "Link", "Page"]
@@ -64,14 +64,11 @@ class Client:
         """Send one picture. Kind UNCLEAR means that it may have been accepted."""
         answer = await self._call(Call.SUBMIT, "POST", "/restore-gen/async", upload)
         members = _members(answer, otherwise=Kind.UNCLEAR)
-        process_id = members.get("process_id") or answer.headers.get("X-Process-ID")
-        if not isinstance(process_id, str) or not process_id:
+        process_ids = members.get("process_id"), answer.headers.get("X-Process-ID")
+        process_id = next((each for each in process_ids if isinstance(each, str) and each), None)
+        if process_id is None:
             raise RemoteError(Kind.UNCLEAR, "the submit was answered without a process id", status=answer.status)
-        eta = members.get("eta") or answer.headers.get("X-ETA")
-        try:
-            return Accepted(process_id, float(eta or 0.0))
-        except (TypeError, ValueError):
-            return Accepted(process_id, 0.0)
+        return Accepted(process_id, _time(members.get("eta")) or _time(answer.headers.get("X-ETA")))
 
     async def status(self, process_id: str) -> Row:
         answer = await self._call(Call.STATUS, "GET", f"/status/{quote(process_id, safe='')}")
@@ -84,17 +81,25 @@ class Client:
         rows, pagination = members.get("data"), members.get("pagination")
         if not isinstance(rows, list) or not isinstance(pagination, dict):
             raise RemoteError(Kind.TRANSIENT, "the listing was answered without data or pagination")
-        has_next = bool(pagination.get("has_next_page"))
-        return Page(tuple(map(_row, rows)), str(pagination.get("next_cursor")) if has_next else None)
+        cursor = pagination.get("next_cursor")
+        if not pagination.get("has_next_page", cursor is not None):
+            cursor = None
+        elif not isinstance(cursor, str | int) or cursor == "":
+            # Half a listing must not pass for a whole one: jobs missing from it would be sent again.
+            raise RemoteError(Kind.TRANSIENT, "the listing announces a page without saying where it begins")
+        return Page(tuple(map(_row, rows)), None if cursor is None else str(cursor))
 
     async def link(self, process_id: str) -> Link:
         """Mint a presigned link to the output."""
         answer = await self._call(Call.LINK, "GET", f"/download/{quote(process_id, safe='')}")
         members = _members(answer)
-        url, expiry = members.get("download_url"), members.get("expiry")
+        url = members.get("download_url")
         if not isinstance(url, str) or not url:
             raise RemoteError(Kind.TRANSIENT, "the download was answered without a link")
-        return Link(urljoin(self._base + "/", url), float(expiry) if isinstance(expiry, int | float) else 0.0)
+        try:
+            return Link(urljoin(self._base + "/", url), finite(members.get("expiry")))
+        except ValueError as error:
+            raise RemoteError(Kind.TRANSIENT, f"the download was answered with a bad link ({error})") from error
 
     def file(self, url: str, headers: dict[str, str]) -> AbstractAsyncContextManager[StreamedResponse]:
         """GET a presigned link, without the key; its status is 200, 206 or 416, all else is raised."""
@@ -163,6 +168,14 @@ def _members(answer: Response, otherwise: Kind = Kind.TRANSIENT) -> dict[str, An
     if answer.headers.get("X-Process-ID"):
         return {}
     raise RemoteError(otherwise, "the answer is not JSON", status=answer.status)
+
+
+def _time(value: object) -> float:
+    """Return Unix seconds from a number or the text of one, 0 when it is neither."""
+    try:
+        return finite(float(value) if isinstance(value, str) else value)
+    except ValueError:
+        return 0.0
 
 
 def _row(members: Any) -> Row:

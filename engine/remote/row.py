@@ -3,12 +3,13 @@
 Unknown members are ignored, missing ones default, and an unknown status word counts as still going on.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-__all__ = ["Progress", "Row"]
+__all__ = ["Progress", "Row", "finite"]
 
 
 class Progress(StrEnum):
@@ -54,14 +55,14 @@ class Row:
             process_id=process_id,
             filename=_text(members.get("filename")),
             progress=_progress(members.get("status")),
-            eta=_number(members.get("eta")),
-            created=_number(members.get("creation_time")),
-            modified=_number(members.get("modification_time")),
-            credits=int(_number(members.get("credits"))),
-            output_width=int(_number(members.get("output_width"))),
-            output_height=int(_number(members.get("output_height"))),
-            output_bytes=int(_number(members.get("output_bytes"))),
-            faces=faces if isinstance(faces, int) else None,
+            eta=finite(members.get("eta")),
+            created=finite(members.get("creation_time")),
+            modified=finite(members.get("modification_time")),
+            credits=int(finite(members.get("credits"))),
+            output_width=int(finite(members.get("output_width"))),
+            output_height=int(finite(members.get("output_height"))),
+            output_bytes=int(finite(members.get("output_bytes"))),
+            faces=faces if isinstance(faces, int) and not isinstance(faces, bool) else None,
             warnings=tuple(map(str, warnings)) if isinstance(warnings, list) else (),
             message=_text(members.get("message")),
         )
@@ -78,5 +79,12 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+def finite(value: object) -> float:
+    """Return `value` if it is a finite number, 0 for all else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return 0.0
+    try:
+        number = float(value)
+    except OverflowError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0

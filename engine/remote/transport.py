@@ -1,13 +1,17 @@
 """Bytes over HTTP, behind an interface of two calls: `AiohttpTransport` here, a scripted one in tests.
 
-Redirects are never followed, so the key can't leave with one. Time limits are for silence, not for totals: a
+Redirects are never followed, so the key can't leave with one. Proxies are taken from the environment, except on the
+way to this machine itself: what is restored locally stays on it. Time limits are for silence, not for totals: a
 large upload over a slow line is fine as long as it moves.
 """
 
+import ipaddress
+import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -40,7 +44,7 @@ class StreamedResponse(Protocol):
     headers: Mapping[str, str]
 
     def chunks(self, size_bytes: int) -> AsyncIterator[bytes]:
-        """Yield the body in pieces of about `size_bytes`; raises TransportError when it breaks off."""
+        """Yield the body in pieces of about `size_bytes`; raises TransportError, after what came, if it breaks off."""
         ...
 
     async def read(self) -> bytes:
@@ -73,8 +77,9 @@ class AiohttpTransport:
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=True,
-            trust_env=True,
         )
+        # Not aiohttp's trust_env: it would send loopback requests to a proxy, and .netrc's passwords to links.
+        self._proxies = urllib.request.getproxies()
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,14 +92,35 @@ class AiohttpTransport:
     ) -> Response:
         data, sent = (None, headers) if upload is None else (upload.body(), {**headers, **upload.headers})
         with _translated():
-            async with self._session.request(method, url, headers=sent, data=data, allow_redirects=False) as answer:
-                return Response(answer.status, answer.headers, await answer.read())
+            async with self._session.request(
+                method, url, headers=sent, data=data, allow_redirects=False, proxy=self._proxy(url)
+            ) as answer:
+                return Response(answer.status, answer.headers, await _Streamed(answer).read())
 
     @asynccontextmanager
     async def stream(self, url: str, *, headers: Mapping[str, str]) -> AsyncIterator[StreamedResponse]:
         with _translated():
-            async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
+            async with self._session.get(url, headers=headers, allow_redirects=False, proxy=self._proxy(url)) as answer:
                 yield _Streamed(answer)
+
+    def _proxy(self, url: str) -> str | None:
+        if not self._proxies:
+            return None
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None  # aiohttp will say what is wrong with it
+        host = parts.hostname or ""
+        if _is_loopback(host) or urllib.request.proxy_bypass(host):
+            return None
+        return self._proxies.get(parts.scheme)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")  # RFC 6761, 6.3
 
 
 class _Streamed:
@@ -106,11 +132,11 @@ class _Streamed:
         self.headers: Mapping[str, str] = answer.headers
 
     async def chunks(self, size_bytes: int) -> AsyncIterator[bytes]:
-        received = 0
+        received = held = 0
         pieces: list[bytes] = []
-        held = 0
-        with _translated():
-            try:
+        failure: TransportError | None = None
+        try:
+            with _translated():
                 async for piece in self._answer.content.iter_any():
                     received += len(piece)
                     held += len(piece)
@@ -118,11 +144,12 @@ class _Streamed:
                     if held >= size_bytes:
                         yield b"".join(pieces)
                         pieces, held = [], 0
-            except aiohttp.ClientPayloadError:
-                if not self._is_all(received):
-                    raise
-        if pieces:
+        except TransportError as error:
+            failure = None if self._is_all(received) else error
+        if pieces:  # before a failure, too: over a bad line every piece that came is one less to fetch
             yield b"".join(pieces)
+        if failure is not None:
+            raise failure
 
     async def read(self) -> bytes:
         return b"".join([chunk async for chunk in self.chunks(1024 * 1024)])

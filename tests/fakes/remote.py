@@ -60,8 +60,6 @@ class RemoteJob:
     fields: dict[str, str]
     accepted_at: float
     result: bytes
-    status: str = ""  # overrides what time says
-    message: str = ""
     is_hidden: bool = False  # from the listing
 
 
@@ -81,15 +79,16 @@ class FakeRemote:
         self.etag = '"one"'
         self.page_rows = 100
         self.links_minted = 0
+        self.fates: dict[int, tuple[str, str]] = {}  # status and message of a job of the run, whatever time says
         self.before: Callable[[str], None] = lambda _call: None  # told each call before it is answered
 
     def fault(self, call: str, *faults: Fault) -> None:
         """Queue `faults` for the next exchanges of `call`: submit, status, listing, link, file, forget."""
         self.faults[call].extend(faults)
 
-    def job(self, number: int) -> RemoteJob:
-        """Return the job that was uploaded for job `number` of the run; raises StopIteration if there is none."""
-        return next(job for job in self.jobs.values() if f"-{number:06d}." in job.filename)
+    def job(self, number: int) -> RemoteJob | None:
+        """Return the job that the remote keeps for job `number` of the run."""
+        return next((job for job in self.jobs.values() if f"-{number:06d}." in job.filename), None)
 
     def count(self, call: str) -> int:
         return sum(1 for made, _url in self.requests if made == call)
@@ -162,7 +161,8 @@ class FakeRemote:
 
     def _row(self, job: RemoteJob) -> dict[str, object]:
         is_over = self.clock.now() >= job.accepted_at + self.job_s
-        status = job.status or ("Completed" if is_over else "Processing")
+        fate, message = self.fates.get(int(job.filename[11:17]), ("", ""))
+        status = fate or ("Completed" if is_over else "Processing")
         row: dict[str, object] = {
             "process_id": job.process_id,
             "filename": job.filename,
@@ -175,7 +175,7 @@ class FakeRemote:
             "output_height": self.size[1],
             "credits": 1 if status == "Completed" else 0,
         }
-        return {**row, "message": job.message} if job.message else row
+        return {**row, "message": message} if message else row
 
     @asynccontextmanager
     async def stream(self, url: str, *, headers: Mapping[str, str]) -> AsyncIterator["FakeFile"]:

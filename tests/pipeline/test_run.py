@@ -142,13 +142,7 @@ async def test_a_remote_that_stays_away_stops_the_run_resumably(bench):
 
 async def test_a_failed_job_brings_the_remotes_reason(bench):
     """A job that the remote reports as Failed fails with its message and costs no credit."""
-
-    def fail_one(call):
-        if call == "status" and len(bench.remote.jobs) == 3:
-            job = bench.remote.job(1)
-            job.status, job.message = "Failed", "the picture is truncated"
-
-    bench.remote.before = fail_one
+    bench.remote.fates[1] = ("Failed", "the picture is truncated")
     summary = await bench.restore()
     assert (summary.done, summary.failed, summary.credits_charged, summary.credits_reserved) == (2, 1, 2, 0)
     assert summary.reasons == {"the picture is truncated": 1}
@@ -269,10 +263,12 @@ async def test_a_status_that_fails_is_asked_again(bench):
 
 async def test_a_job_that_the_remote_lost_is_looked_up_then_sent_again(bench):
     """A 404 on status is looked up by filename; provably gone, the job is sent once more."""
+    lost = []
 
     def lose_one(call):
-        if call == "status" and len(bench.remote.accepted) == 3 and len(bench.remote.jobs) == 3:
-            del bench.remote.jobs[bench.remote.job(1).process_id]
+        job = bench.remote.job(1)
+        if call == "status" and not lost and job and bench.remote.requests[-1][1].endswith(job.process_id):
+            lost.append(bench.remote.jobs.pop(job.process_id))
 
     bench.remote.before = lose_one
     summary = await bench.restore()
@@ -328,11 +324,14 @@ async def test_an_output_that_appears_meanwhile_is_never_replaced(bench):
 async def test_an_input_that_is_gone_or_changed_fails_alone(bench):
     """An input that is another one than planned is not sent."""
 
-    def change(_view):
-        (bench.inputs / "p000.jpg").unlink()
-        (bench.inputs / "p001.jpg").write_bytes(b"something else")
+    bench.settings["submit_concurrency"] = 1
 
-    bench.on_start = change
+    def change(call):
+        if call == "submit":
+            (bench.inputs / "p001.jpg").unlink(missing_ok=True)
+            (bench.inputs / "p002.jpg").write_bytes(b"something else")
+
+    bench.remote.before = change
     summary = await bench.restore()
     assert (summary.done, summary.failed, len(bench.remote.accepted)) == (1, 2, 1)
     assert {row["reason"].split(" since")[0] for row in bench.results() if row["status"] == "failed"} == {

@@ -95,15 +95,16 @@ async def test_nothing_accepted_is_lost_to_a_kill(tmp_path):
     gate, folder = tmp_path / "gate", tmp_path / "service"
     async with _victim(folder) as (service, _):
         completed = await service.reached(await service.submit(), "Completed")
-        others = await asyncio.gather(*(service.submit(f"wait {gate}") for _ in range(8)))
+        others = [await service.submit(f"wait {gate}")]
         await service.reached(others[0], "Processing")
+        others += await asyncio.gather(*(service.submit(f"wait {gate}") for _ in range(8)))
     gate.touch()
     async with running(folder) as service:
         assert await service.row(completed["process_id"]) == completed
         for process_id in others:
             await service.reached(process_id, "Completed")
     ledger = read_ledger(folder)
-    assert (ledger.accepted, ledger.completed, ledger.charged_credits, ledger.reserved_credits) == (9, 9, 9, 0)
+    assert (ledger.accepted, ledger.completed, ledger.charged_credits, ledger.reserved_credits) == (10, 10, 10, 0)
 
 
 async def test_a_full_disk_ends_the_service_and_loses_nothing(tmp_path):

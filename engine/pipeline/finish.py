@@ -1,0 +1,58 @@
+"""The end of a job that worked: its output is in place and verified, the journal is told, the way is cleared."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from engine.disk import path_of_text
+from engine.pipeline.flight import Flight
+from engine.pipeline.prepare import discard_fetched
+from engine.pipeline.scope import Scope
+from engine.pipeline.seal import Expected, Sealed, recognise
+from engine.remote.failures import RemoteError
+
+__all__ = ["final_path", "finish", "forget", "found_in_place"]
+
+
+def final_path(scope: Scope, flight: Flight) -> Path:
+    """Return where the output of `flight` belongs."""
+    return scope.order.out / path_of_text(flight.spec.output)
+
+
+async def found_in_place(scope: Scope, flight: Flight) -> Sealed | None:
+    """Return the verified output that is there already although the journal does not know; None if there is none.
+
+    Nobody else can have put it there: a job whose output existed before was refused when it was planned.
+    """
+    spec = flight.spec
+    if not spec.width:
+        return None
+    expected = Expected(*scope.order.sizing.output_size(spec.width, spec.height))
+    return await asyncio.to_thread(recognise, final_path(scope, flight), expected)
+
+
+async def finish(scope: Scope, flight: Flight, sealed: Sealed) -> None:
+    """Journal that `flight` is done, durably; then let the run's own service forget the job, files included."""
+    row = flight.row
+    charged = row.credits if row is not None and row.credits else flight.spec.credits
+    await scope.book.end(
+        replace(
+            flight.outcome(credits_charged=charged),
+            output_sha256=sealed.sha256,
+            output_bytes=sealed.size_bytes,
+            output_width=sealed.width,
+            output_height=sealed.height,
+        )
+    )
+    discard_fetched(scope, flight)
+    scope.in_flight.give_back()
+    if scope.endpoint.is_own and flight.process_id:
+        await forget(scope, flight.process_id)
+
+
+async def forget(scope: Scope, process_id: str) -> None:
+    """Delete a finished job at the run's own service; what fails here is swept up at the end of the run."""
+    try:
+        await scope.client.forget(process_id)
+    except RemoteError:
+        return
