@@ -74,9 +74,10 @@ def load_past(order: Order, folder: RunFolder) -> Past:
         past.known.add(spec)
         if past.tally.state(spec.number).is_in_flight:
             past.open_jobs.append(spec)
-    if past.plan.damaged_lines:
+    # Plan lines are on disk before the journal can name their jobs, so this is a damaged disk or an edit.
+    if past.plan.damaged_lines or past.tally.planned > past.known.jobs:
         raise UsageError(
-            f"{past.plan.damaged_lines} lines inside {folder.plan} are damaged: put it back from a backup, "
+            f"{folder.plan} is damaged, jobs that the journal knows are missing: put it back from a backup, "
             "or begin a new run with another --run and --out"
         )
     past.tally.grow(past.known.jobs)

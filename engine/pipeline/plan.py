@@ -84,7 +84,9 @@ def first_good(jobs: Iterator[JobSpec], inputs: tuple[str, ...]) -> Iterator[Job
     raise UsageError(f"no picture in {where} can be restored: {refused[0].source} {refused[0].reason}{others}")
 
 
-async def extend(folder: RunFolder, reading: Reading, jobs: Iterator[JobSpec], *, sync: bool) -> AsyncIterator[list[JobSpec]]:
+async def extend(
+    folder: RunFolder, reading: Reading, jobs: Iterator[JobSpec], *, sync: bool
+) -> AsyncIterator[list[JobSpec]]:
     """Append `jobs` to the plan and yield them a group at a time, once their lines are on disk."""
     file = await asyncio.to_thread(open_journal, folder.plan, reading, sync=sync)
     try:

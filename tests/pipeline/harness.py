@@ -28,17 +28,19 @@ from tests.fakes.remote import BASE, KEY, FakeRemote
 SIZE = (24, 32)
 
 
-def picture(size: tuple[int, int] = SIZE, color: tuple[int, int, int] = (200, 120, 90), *, format: str = "JPEG") -> bytes:
+def picture(size: tuple[int, int] = SIZE, color: tuple[int, int, int] = (200, 120, 90)) -> bytes:
     """Return the bytes of a plain picture."""
     data = io.BytesIO()
-    Image.new("RGB", size, color).save(data, format)
+    Image.new("RGB", size, color).save(data, "JPEG")
     return data.getvalue()
 
 
 def noise(size: tuple[int, int], seed: int = 7) -> bytes:
     """Return the bytes of a PNG that does not compress, so that it is large."""
     data = io.BytesIO()
-    Image.frombytes("RGB", size, random.Random(seed).randbytes(size[0] * size[1] * 3)).save(data, "PNG", compress_level=0)
+    Image.frombytes("RGB", size, random.Random(seed).randbytes(size[0] * size[1] * 3)).save(
+        data, "PNG", compress_level=0
+    )
     return data.getvalue()
 
 

@@ -256,7 +256,9 @@ async def test_a_wrong_result_that_gets_right_is_done(bench):
 
 async def test_a_status_that_fails_is_asked_again(bench):
     """5xx, lost connections and nonsense on status cost a look, not a job."""
-    bench.remote.fault("status", Answer(500), Lost(is_done=False), Answer(200, body=b"<html>"), Answer(429), NoConnection())
+    bench.remote.fault(
+        "status", Answer(500), Lost(is_done=False), Answer(200, body=b"<html>"), Answer(429), NoConnection()
+    )
     summary = await bench.restore()
     assert (summary.done, len(bench.remote.accepted)) == (3, 3)
 

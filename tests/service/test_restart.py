@@ -149,7 +149,7 @@ def _parent(path):
 
 
 async def test_a_torn_journal_is_cut_and_reported(tmp_path, caplog):
-    """The half line of an interrupted write is cut off, the log says so, and everything before it holds."""
+    """The half line of an interrupted write is cut off, the log says so, and everything before and after it holds."""
     folder = tmp_path / "service"
     async with running(folder) as service:
         row = await service.reached(await service.submit(), "Completed")
@@ -158,9 +158,11 @@ async def test_a_torn_journal_is_cut_and_reported(tmp_path, caplog):
     journal.write_bytes(sound + encode({"event": "deleted", "id": row["process_id"], "at": 1.0})[:-5])
     async with running(folder) as service:
         assert await service.row(row["process_id"]) == row
-        await service.submit()
+        later = await service.reached(await service.submit(), "Completed")
     assert "torn line" in caplog.text
     assert journal.read_bytes().startswith(sound)
+    async with running(folder) as service:
+        assert await service.row(later["process_id"]) == later
 
 
 async def test_a_damaged_line_costs_only_its_own_job(tmp_path, caplog):
