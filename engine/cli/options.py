@@ -54,7 +54,7 @@ InputHeight = Annotated[str | None, _model("input-height", "PIXELS", "Told to th
 Boxes = Annotated[
     str | None,
     _model(
-        "iai-packed-metadata", "JSON", "Face boxes, instead of looking for faces: [x, y, width, height, score, ...]."
+        "iai-packed-metadata", "JSON", "Face boxes instead of looking for faces: x, y, width, height, score for each."
     ),
 ]
 Reference = Annotated[str | None, _model("reference-uri", "URI", "A reference picture of the face.")]

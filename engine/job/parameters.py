@@ -105,14 +105,16 @@ class FaceRecovery(BaseModel):
     def form(self) -> dict[str, str]:
         """Return the fields to send: the model, the format, and what differs from the defaults."""
         fields = {"model": MODEL, "output_format": self.output_format.value}
-        for name, value in self.model_dump(mode="json", exclude_defaults=True, exclude={"output_format"}).items():
-            fields[name] = _as_text(name, value)
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if name != "output_format" and value != field.default:
+                fields[name] = _as_text(value)
         return fields
 
 
-def _as_text(name: str, value: Any) -> str:
-    if name == "iai_packed_metadata":
-        flat = [number for box in value for number in (box["x"], box["y"], box["width"], box["height"], box["score"])]
+def _as_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        flat = [number for box in value for number in (box.x, box.y, box.width, box.height, box.score)]
         return orjson.dumps(flat).decode()
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -1,5 +1,6 @@
 """The embedded service: the Face Recovery 3 HTTP contract, answered by a face model on this machine.
 
-`server` binds and stops, `api` answers, `form` and `submit` turn an upload into a job, `job_store` remembers it
-durably, `restoration` has it done by `worker` processes, `files` and `presign` hand the result out.
+`server` binds and stops, `gate` checks keys, `api` answers, `form` and `submit` turn an upload into a submission,
+`job_store` remembers it durably, `restoration` has it done by `worker` processes, `files` and `presign` hand the
+result out, `credits` keeps the ledger.
 """

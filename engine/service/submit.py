@@ -14,7 +14,7 @@ from engine.service.picture_head import MAX_PIXELS, PictureHead
 from engine.service.refusal import Refusal
 from engine.service.submission import Submission
 
-__all__ = ["draft", "settings_of"]
+__all__ = ["draft", "settings_of", "units_of"]
 
 _MESSAGE_CHARS = 500  # a wrong value is quoted, and may be as long as a field can be
 _SOURCES = ("source_url", "source_id")

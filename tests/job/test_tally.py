@@ -1,0 +1,193 @@
+"""The sums of a run: folded from events, exact, and unchanged by what the table forbids."""
+
+import itertools
+from copy import deepcopy
+
+import pytest
+
+from engine.job.state import TABLE, Event, IllegalStep, State
+from engine.job.tally import OpenJob, Tally
+
+# How each state is reached from nothing.
+WAY = {
+    State.PLANNED: (),
+    State.INTENT: (Event.INTENT,),
+    State.UNKNOWN: (Event.INTENT, Event.UNCLEAR),
+    State.ACCEPTED: (Event.INTENT, Event.ACCEPTED),
+    State.DONE: (Event.INTENT, Event.ACCEPTED, Event.DONE),
+    State.FAILED: (Event.INTENT, Event.FAILED),
+}
+MEMBERS = {
+    Event.INTENT: {"at": 10.0, "attempt": 1, "credits": 3, "input_sha256": "ab"},
+    Event.ACCEPTED: {"at": 11.0, "process_id": "p1", "eta": 99.0},
+    Event.UNCLEAR: {"at": 12.0, "reason": "reset"},
+    Event.DOWNLOADING: {"at": 13.0, "etag": '"e"'},
+    Event.DONE: {"at": 14.0, "credits": 2, "faces": 4},
+    Event.FAILED: {"at": 15.0, "reason": "no face"},
+}
+
+
+def _record(event: Event, number: int = 0, **members) -> dict:
+    return {"job": number, "event": event.value, **MEMBERS.get(event, {}), **members}
+
+
+def _tally(*events: Event) -> Tally:
+    tally = Tally()
+    tally.grow(1)
+    for event in events:
+        tally.apply(_record(event))
+    return tally
+
+
+def _seen(tally: Tally) -> dict:
+    return deepcopy(vars(tally))
+
+
+@pytest.mark.parametrize(
+    ("state", "event"), [cell for cell in itertools.product(State, Event) if cell not in TABLE], ids=str
+)
+def test_a_forbidden_step_changes_nothing(state: State, event: Event):
+    """The error leaves states, counts, money and open jobs exactly as they were."""
+    tally = _tally(*WAY[state])
+    before = _seen(tally)
+    with pytest.raises(IllegalStep):
+        tally.apply(_record(event))
+    assert _seen(tally) == before
+
+
+def test_a_forbidden_step_of_an_unseen_job_does_not_even_make_room():
+    """A job that the plan has not named yet is not brought into being by an error."""
+    tally = Tally()
+    with pytest.raises(IllegalStep):
+        tally.apply(_record(Event.DONE, 7))
+    assert tally.planned == 0
+
+
+def test_an_unknown_event_is_refused():
+    """A word that is no event is an error of its own, and nothing changed."""
+    tally = _tally()
+    before = _seen(tally)
+    with pytest.raises(ValueError, match="rejoice"):
+        tally.apply({"job": 0, "event": "rejoice"})
+    assert _seen(tally) == before
+
+
+def test_a_new_tally_is_empty_and_grows_with_the_plan():
+    """Jobs of the plan count as planned; growing to less changes nothing."""
+    tally = Tally()
+    assert repr(tally) == "<Tally empty; 0 credits charged, 0 reserved>"
+    tally.grow(5)
+    tally.grow(3)
+    assert (tally.planned, tally.counts[State.PLANNED], tally.ended) == (5, 5, 0)
+    assert tally.state(4) is tally.state(4000) is State.PLANNED
+
+
+def test_credits_are_reserved_by_the_intent_and_charged_when_done():
+    """What is on its way counts against the cap; what is charged is what the remote says."""
+    tally = _tally(Event.INTENT)
+    assert (tally.reserved, tally.charged) == (3, 0)
+    tally.apply(_record(Event.ACCEPTED))
+    assert (tally.reserved, tally.charged) == (3, 0)
+    tally.apply(_record(Event.DONE))
+    assert (tally.reserved, tally.charged, tally.faces) == (0, 2, 4)
+    assert tally.open == {}
+    assert repr(tally) == "<Tally 1 done; 2 credits charged, 0 reserved>"
+
+
+@pytest.mark.parametrize("end", [Event.REFUSED, Event.ABSENT, Event.FAILED])
+def test_credits_of_what_was_not_accepted_are_free_again(end: Event):
+    """A refusal, an absence or a failure releases the reservation and charges nothing."""
+    tally = _tally(Event.INTENT)
+    tally.apply(_record(end))
+    assert (tally.reserved, tally.charged, tally.open) == (0, 0, {})
+
+
+def test_the_open_job_holds_what_a_resume_needs():
+    """After the acceptance and the first bytes: process id, times, hash, attempts and ETag."""
+    tally = _tally(Event.INTENT, Event.ACCEPTED, Event.DOWNLOADING)
+    assert tally.open[0] == OpenJob(
+        credits=3,
+        attempts=1,
+        process_id="p1",
+        input_sha256="ab",
+        accepted_at=11.0,
+        unclear_at=10.0,
+        eta=99.0,
+        etag='"e"',
+    )
+
+
+def test_a_process_id_that_led_nowhere_is_forgotten():
+    """After `unclear` a resume must look the job up by filename: the old process id would only mislead it."""
+    tally = _tally(Event.INTENT, Event.ACCEPTED, Event.DOWNLOADING, Event.UNCLEAR)
+    job = tally.open[0]
+    assert (job.process_id, job.etag, job.unclear_at, job.credits) == ("", "", 12.0, 3)
+
+
+def test_a_second_attempt_starts_afresh():
+    """After a proven absence the next intent carries nothing over from the one before."""
+    tally = _tally(Event.INTENT, Event.ACCEPTED, Event.UNCLEAR, Event.ABSENT)
+    tally.apply(_record(Event.INTENT, at=20.0, attempt=2, credits=5))
+    assert tally.open[0] == OpenJob(credits=5, attempts=2, input_sha256="ab", unclear_at=20.0)
+    assert (tally.reserved, tally.unclear, tally.resubmitted) == (5, 1, 1)
+
+
+def test_adopted_jobs_are_counted():
+    """Only an acceptance from the listing counts as adopted."""
+    tally = _tally(Event.INTENT, Event.UNCLEAR)
+    tally.apply(_record(Event.ACCEPTED, adopted=True))
+    tally.apply(_record(Event.INTENT, 1))
+    tally.apply(_record(Event.ACCEPTED, 1))
+    assert tally.adopted == 1
+
+
+def test_reasons_are_counted_and_bounded():
+    """A hundred thousand different reasons keep no hundred thousand texts; none is lost from the sum."""
+    tally = Tally()
+    for number in range(300):
+        tally.apply(_record(Event.FAILED, number, reason=f"reason {number}"))
+    for number in range(300, 310):
+        tally.apply(_record(Event.FAILED, number, reason="reason 7"))
+    assert len(tally.reasons) == 101
+    assert tally.reasons.total() == 310
+    assert tally.reasons["reason 7"] == 11
+    assert tally.reasons["other reasons, see results.jsonl"] == 200
+
+
+class TestDamaged:
+    """A journal that is known to have lost lines."""
+
+    def test_an_event_is_believed_whatever_came_before(self):
+        """An acceptance proves an acceptance, though the intent before it is gone."""
+        tally = Tally()
+        assert tally.apply(_record(Event.ACCEPTED), is_damaged=True) is State.ACCEPTED
+        assert tally.open[0].process_id == "p1"
+        assert tally.damaged_steps == 1
+
+    @pytest.mark.parametrize("end", [Event.DONE, Event.FAILED])
+    @pytest.mark.parametrize("event", list(Event))
+    def test_an_ended_job_stays_as_it_is(self, end: Event, event: Event):
+        """Nothing that follows an end is believed: no job is sent or charged again."""
+        tally = _tally(Event.INTENT, Event.ACCEPTED, end)
+        before = _seen(tally)
+        tally.apply(_record(event), is_damaged=True)
+        assert _seen(tally) == {**before, "damaged_steps": 1}
+
+    @pytest.mark.parametrize("way", [(), (Event.INTENT,), (Event.INTENT, Event.UNCLEAR)])
+    def test_a_download_without_its_acceptance_is_looked_up(self, way: tuple[Event, ...]):
+        """Without a process id nothing can be polled: the job is unknown, not accepted."""
+        tally = _tally(*way)
+        assert tally.apply(_record(Event.DOWNLOADING), is_damaged=True) is State.UNKNOWN
+        assert tally.open[0].process_id == ""
+
+    def test_an_intent_after_a_lost_absence_forgets_the_old_process(self):
+        """A second intent proves that the first process was given up, though the lines between are gone."""
+        tally = _tally(Event.INTENT, Event.ACCEPTED)
+        assert tally.apply(_record(Event.INTENT, attempt=2), is_damaged=True) is State.INTENT
+        assert (tally.open[0].process_id, tally.open[0].attempts, tally.reserved) == ("", 2, 3)
+
+    def test_a_legal_step_counts_as_no_damage(self):
+        """In a damaged journal, too, most lines fit."""
+        tally = Tally()
+        tally.apply(_record(Event.INTENT), is_damaged=True)
+        assert tally.damaged_steps == 0
