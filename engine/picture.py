@@ -175,10 +175,10 @@ def _orientation(file: BinaryIO, size_bytes: int) -> object:
 
 
 def check_decodes(path: Path) -> tuple[int, int]:
-    """Decode every pixel of the JPEG, PNG or TIFF at `path` and return its stored (width, height).
+    """Decode every pixel of the JPEG, PNG or TIFF at `path` and return its (width, height).
 
-    Raises InputError when it is something else, truncated or damaged. `Image.verify` is no substitute: it passes
-    truncated files.
+    They are those of the pixels as stored, except for TIFF, which Pillow turns upright. Raises InputError when it is
+    something else, truncated or damaged. `Image.verify` is no substitute: it passes truncated files.
     """
     try:
         with contextlib.closing(Image.open(path, formats=SUPPORTED)) as image:  # no other parser can be reached

@@ -24,7 +24,9 @@ def demo(out: Path) -> int:
     _clear(out)
     samples = make_damaged(out / "damaged")
     for width in sorted({sample.output_width for sample in samples}):
-        code = _restore([sample for sample in samples if sample.output_width == width], out / "restored", width)
+        wanted = [sample for sample in samples if sample.output_width == width]
+        print_line(f"\nrestoring {', '.join(sample.path.name for sample in wanted)}, {width} px wide")
+        code = _restore(wanted, out / "restored", width)
         if code:
             return code
     sheet = out / "contact-sheet.png"

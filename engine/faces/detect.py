@@ -85,7 +85,7 @@ def _first_side(long_side: int) -> int:
 
 
 def _network_input(rgb: Pixels, scale: float) -> tuple[Floats, tuple[float, float]]:
-    """1 x 3 x height x width, RGB 0..255, grey beyond the picture; and what it was scaled by."""
+    """1 x 3 x height x width, RGB 0..255, black beyond the picture; and what it was scaled by."""
     height, width = rgb.shape[:2]
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     image = Image.fromarray(rgb)

@@ -73,7 +73,8 @@ def _answer(request: Record, restore: Restore, answers: BinaryIO) -> Record:
         restored = restore(source, part, _options(request["options"]), progress)
         return _publish(restored, part, target)
     except EngineError as error:
-        return {"event": "failed", "message": str(error)}
+        # The file's name here is the service's own; its sender knows it as the picture.
+        return {"event": "failed", "message": str(error).replace(source.name, "the picture", 1)}
     except OSError as error:
         return {
             "event": "failed",

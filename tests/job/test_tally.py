@@ -59,7 +59,7 @@ def test_a_forbidden_step_of_an_unseen_job_does_not_even_make_room():
     """A job that the plan has not named yet is not brought into being by an error."""
     tally = Tally()
     with pytest.raises(IllegalStep):
-        tally.apply(_record(Event.DONE, 7))
+        tally.apply(_record(Event.ACCEPTED, 7))
     assert tally.planned == 0
 
 
