@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -24,6 +24,8 @@ __all__ = ["Pace", "duration", "show"]
 _REFRESH_S = 0.25
 _LINE_EVERY_S = 10.0
 _PACE_WINDOW_S = 30.0
+_BAR_COLUMNS = (10, 40)  # a fifth of the terminal, within these
+_LOOKING = "starting: looking for pictures"
 
 
 @dataclass(slots=True)
@@ -68,10 +70,11 @@ async def _paint_bar(console: Console, view: View) -> None:
     with Live(console=console, auto_refresh=False, transient=True) as live:
         try:
             while True:
-                live.update(_bar(view, pace.sample(time.monotonic(), view.tally.ended)), refresh=True)
+                rate = pace.sample(time.monotonic(), view.tally.ended)
+                live.update(_bar(view, rate, console.width), refresh=True)
                 await asyncio.sleep(_REFRESH_S)
         finally:
-            live.update(_bar(view, 0.0), refresh=True)
+            live.update(_bar(view, 0.0, console.width), refresh=True)
 
 
 async def _print_lines(console: Console, view: View) -> None:
@@ -79,38 +82,51 @@ async def _print_lines(console: Console, view: View) -> None:
     while True:
         await asyncio.sleep(_LINE_EVERY_S)
         rate = pace.sample(time.monotonic(), view.tally.ended)
-        console.print(" · ".join(_facts(view, rate)), highlight=False, soft_wrap=True)
+        console.print(_joined(_facts(view, rate)) if view.tally.planned else _LOOKING, soft_wrap=True)
 
 
-def _bar(view: View, rate: float) -> Table:
+def _bar(view: View, rate: float, columns: int) -> RenderableType:
+    """Return one line, or two when the run is stopping; on a narrow terminal the last facts are left out."""
     tally = view.tally
+    if not tally.planned:
+        return Text(_LOOKING, style="dim")
+    count = Text(f"{tally.ended:,}/{tally.planned:,}", style="bold")
+    least, most = _BAR_COLUMNS
+    width = min(most, max(least, columns // 5))
+    facts = _facts(view, rate)[1:]
+    while len(facts) > 1 and len(_joined(facts)) > columns - len(count) - width - 2:
+        facts.pop()
     grid = Table.grid(padding=(0, 1))
-    grid.add_row(
-        Text(f"{tally.ended:,}/{tally.planned:,}", style="bold"),
-        ProgressBar(total=max(1, tally.planned), completed=tally.ended, width=28),
-        Text(" · ".join(_facts(view, rate)[1:])),
-    )
-    if view.closing.is_told:
-        grid.add_row("", "", Text(f"stopping: {view.closing.message or view.closing.reason}", style="yellow"))
-    return grid
+    grid.add_row(count, ProgressBar(total=tally.planned, completed=tally.ended, width=width), _joined(facts))
+    if not view.closing.is_told:
+        return grid
+    return Group(grid, Text(f"stopping: {view.closing.message or view.closing.reason}", style="yellow"))
+
+
+def _joined(facts: list[str]) -> str:
+    return " · ".join(facts)
 
 
 def _facts(view: View, rate: float) -> list[str]:
+    """Return what there is to say, the most telling first."""
     tally = view.tally
-    facts = [f"{tally.ended:,} of {tally.planned:,}", f"{view.in_flight.taken:,} in flight"]
+    facts = [f"{tally.ended:,} of {tally.planned:,}"]
     if tally.counts[State.FAILED]:
         facts.append(f"{tally.counts[State.FAILED]:,} failed")
+    if rate > 0:
+        facts.append(f"{duration((tally.planned - tally.ended) / rate)} left")
+        facts.append(f"{rate:.1f} images/s")
+    facts.append(f"{view.in_flight.taken:,} in flight")
+    facts.append(f"{tally.charged:,} credits")
     if tally.faces:
         facts.append(f"{tally.faces:,} faces")
-    facts.append(f"{tally.charged:,} credits")
-    if rate > 0:
-        facts.append(f"{rate:.1f} images/s")
-        facts.append(f"{duration((tally.planned - tally.ended) / rate)} left")
     return facts
 
 
 def duration(seconds: float) -> str:
-    """Return `seconds` in words that people read: 42 s, 3 min 05 s, 2 h 10 min."""
+    """Return `seconds` in words that people read: 0.3 s, 42 s, 3 min 05 s, 2 h 10 min."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

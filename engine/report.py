@@ -1,5 +1,7 @@
 """Outcomes to text: the final table, the status of a run, an estimate. Builds what to print; prints nothing."""
 
+import shlex
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -18,9 +20,12 @@ def summary_table(summary: Summary, *, is_live: bool = True) -> RenderableType:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(justify="right")
     table.add_column(overflow="fold")
-    table.add_row(Text(f"{summary.done:,}", style="bold green"), f"done of {summary.planned:,}, in {summary.out}")
+    if not summary.planned:
+        table.add_row(Text("0", style="bold"), "pictures planned yet")
+    else:
+        table.add_row(Text(f"{summary.done:,}", style="bold green"), f"done of {summary.planned:,}, in {summary.out}")
     _add(table, summary.failed, "failed", "bold red")
-    _add(table, summary.in_flight, "in flight: the backend goes on with them, a resume picks them up", "yellow")
+    _add(table, summary.in_flight, _in_flight(summary, is_live=is_live), "yellow")
     _add(table, summary.waiting, "not sent yet", "yellow")
     if summary.faces:
         table.add_row(f"{summary.faces:,}", "faces")
@@ -29,7 +34,7 @@ def summary_table(summary: Summary, *, is_live: bool = True) -> RenderableType:
     if is_live and summary.seconds:
         rate = f" ({summary.ended_now / summary.seconds:.1f} images/s)" if summary.ended_now else ""
         table.add_row(duration(summary.seconds), f"{summary.requests:,} requests{rate}")
-    return Group(table, *_remarks(summary))
+    return Group(table, *_remarks(summary, is_live=is_live))
 
 
 def _add(table: Table, count: int, words: str, style: str) -> None:
@@ -44,7 +49,15 @@ def _credits(summary: Summary) -> str:
     return words + (f", {summary.credits_reserved} reserved" if summary.credits_reserved else "")
 
 
-def _remarks(summary: Summary) -> list[RenderableType]:
+def _in_flight(summary: Summary, *, is_live: bool) -> str:
+    if not is_live:
+        return "in flight"
+    if summary.backend == "local":
+        return "in flight: a resume picks them up"
+    return "in flight: the backend goes on with them, a resume picks them up"
+
+
+def _remarks(summary: Summary, *, is_live: bool) -> list[RenderableType]:
     remarks: list[RenderableType] = []
     if summary.reasons:
         remarks.append(Text("\nWhy jobs failed:", style="bold"))
@@ -54,8 +67,9 @@ def _remarks(summary: Summary) -> list[RenderableType]:
     remarks += [Text(f"Note: {note}", style="yellow") for note in summary.notes]
     if summary.stopped:
         remarks.append(Text(f"\nStopped: {summary.message or summary.stopped}", style="bold yellow"))
-    if summary.done + summary.failed < summary.planned:
-        remarks.append(Text(f"Go on with: face-recovery resume {summary.run}", style="bold"))
+    if summary.stopped or summary.done + summary.failed < summary.planned:
+        when = "Go on with" if is_live else "Unless it is running, go on with"
+        remarks.append(Text(f"{when}: face-recovery resume {shlex.quote(summary.run)}", style="bold"))
     return remarks
 
 
@@ -64,8 +78,8 @@ def estimate_table(estimate: Estimate) -> RenderableType:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(justify="right")
     table.add_column(overflow="fold")
-    table.add_row(f"{estimate.images:,}", f"pictures, {estimate.input_bytes / 1e6:,.1f} MB to upload")
-    table.add_row(f"{estimate.output_megapixels:,.1f}", "megapixels come out")
+    table.add_row(f"{estimate.images:,}", f"pictures, {_rounded(estimate.input_bytes / 1e6)} MB to upload")
+    table.add_row(_rounded(estimate.output_megapixels), "megapixels come out")
     table.add_row(
         Text(f"{estimate.credits:,}", style="bold"), "credits at the vendor's price; free with --backend local"
     )
@@ -74,3 +88,8 @@ def estimate_table(estimate: Estimate) -> RenderableType:
     _add(table, estimate.refused, "can't be restored:", "bold red")
     shown = list(estimate.reasons.items())[:_MAX_REASONS]
     return Group(table, *(Text(f"  {count:>5,}  {reason}") for reason, count in shown))
+
+
+def _rounded(number: float) -> str:
+    """Return a size with one decimal, or with as many as show that it is not nothing."""
+    return f"{number:,.1f}" if number >= 0.1 or not number else f"{number:.1g}"

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from engine.errors import UsageError
 from engine.job.parameters import FaceRecovery
 
-__all__ = ["Settings", "api_key", "load_parameters", "load_settings"]
+__all__ = ["Settings", "api_key", "load_changes", "load_parameters", "load_settings"]
 
 ENV_PREFIX = "FACE_RECOVERY_"
 # Not settings, though they share the prefix: secrets, and the place of the file itself.
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     drain_s: Annotated[float, Field(ge=0)] = 3.0
 
     sync: bool = True
-    service_workers: Annotated[int, Field(ge=0)] = 0
+    service_workers: Annotated[int, Field(ge=0, le=256)] = 0  # each one holds the face model, about 150 MB
 
     @classmethod
     def settings_customise_sources(
@@ -78,8 +78,19 @@ def load_settings(options: Mapping[str, Any], file: Path | None = None) -> Setti
     path = _config_file(file)
     values = {name: value for name, value in _read(path).items() if name != _PARAMETERS}
     given = {name: value for name, value in options.items() if value is not None}
+    return _checked({**values, **EnvSettingsSource(Settings)(), **given}, path, given)
+
+
+def load_changes(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of `options` that were given, typed; raises UsageError naming option, value and range."""
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = _checked(given, None, given)
+    return {name: getattr(settings, name) for name in given}
+
+
+def _checked(values: Mapping[str, Any], path: Path | None, given: Mapping[str, Any]) -> Settings:
     try:
-        return Settings.model_validate({**values, **EnvSettingsSource(Settings)(), **given})
+        return Settings.model_validate(values)
     except ValidationError as error:
         raise UsageError("; ".join(_explain(item, path, given) for item in error.errors())) from None
 
@@ -142,7 +153,24 @@ def _explain(item: Any, path: Path | None, given: Mapping[str, Any]) -> str:
         where = f"{name} in {path}"
     if item["type"] == "extra_forbidden":
         return f"{where}: there is no such setting"
-    return f"{where}: {item['input']}: {item['msg'][0].lower()}{item['msg'][1:]}"
+    return f"{where}: {item['input']} is not {_range_in_words(name)}"
+
+
+_KINDS = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "a text"}
+
+
+def _range_in_words(name: str) -> str:
+    about = Settings.model_json_schema()["properties"][name]
+    about = about.get("anyOf", [about])[0]
+    words = _KINDS[about["type"]]
+    match about:
+        case {"minimum": low, "maximum": high}:
+            return f"{words} from {low} to {high}"
+        case {"minimum": low}:
+            return f"{words}, at least {low}"
+        case {"exclusiveMinimum": low}:
+            return f"{words} over {low}"
+    return words
 
 
 def api_key(backend: str) -> str:

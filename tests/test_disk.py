@@ -1,5 +1,6 @@
 """The file seam: append and sync, publish whole, lock, names as text."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -16,17 +17,19 @@ from engine.errors import MachineError, UsageError
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def full_disk():
-    """Lets no file of this process grow beyond 1,000 bytes while it is used."""
+    """Within the block no file of this process grows beyond 1,000 bytes. The test runner's own output is such a file."""
     resource = pytest.importorskip("resource")
     signal = pytest.importorskip("signal")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 class TestAppendFile:
@@ -59,11 +62,11 @@ class TestAppendFile:
         assert path.read_bytes() == b"sound whole"
         assert file.size_bytes == 11
 
-    def test_a_failed_append_leaves_the_file_as_it_was(self, tmp_path: Path, full_disk):
+    def test_a_failed_append_leaves_the_file_as_it_was(self, tmp_path: Path):
         """When the disk is full half-way through, no half of it stays."""
         file = AppendFile(tmp_path / "f")
         file.append(b"a" * 900)
-        with pytest.raises(OSError) as caught:  # noqa: PT011 -- the number is what counts
+        with full_disk(), pytest.raises(OSError) as caught:  # noqa: PT011 -- the number is what counts
             file.append(b"b" * 200)
         assert caught.value.errno == errno.EFBIG
         assert (tmp_path / "f").read_bytes() == b"a" * 900
@@ -101,11 +104,11 @@ class TestPublish:
         assert path.read_bytes() == b"new"
         assert [each.name for each in tmp_path.iterdir()] == ["run.toml"]
 
-    def test_write_whole_keeps_the_old_content_when_it_fails(self, tmp_path: Path, full_disk):
+    def test_write_whole_keeps_the_old_content_when_it_fails(self, tmp_path: Path):
         """A full disk costs the new content only, and leaves no part behind."""
         path = tmp_path / "run.toml"
         write_whole(path, b"old")
-        with pytest.raises(OSError, match="File too large"):
+        with full_disk(), pytest.raises(OSError, match="File too large"):
             write_whole(path, b"n" * 2000)
         assert path.read_bytes() == b"old"
         assert [each.name for each in tmp_path.iterdir()] == ["run.toml"]

@@ -1,12 +1,13 @@
 """Settings: file < environment < options, and every mistake is named with where it came from."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from engine.errors import UsageError
-from engine.job.parameters import GrainModel
+from engine.job.parameters import FaceRecovery, GrainModel
 from engine.settings import ENV_PREFIX, Settings, api_key, load_parameters, load_settings
 
 
@@ -133,9 +134,9 @@ def test_bad_values_name_where_they_came_from(
     monkeypatch.setenv(variable, str(value))
     with pytest.raises(UsageError) as by_variable:
         load_settings({})
-    assert str(by_file.value).startswith(f"{name} in {file}: {value}: ")
-    assert str(by_option.value).startswith(f"{option}: {value}: ")
-    assert str(by_variable.value).startswith(f"{variable}: {value}: ")
+    assert str(by_file.value).startswith(f"{name} in {file}: {value} is not ")
+    assert str(by_option.value).startswith(f"{option}: {value} is not ")
+    assert str(by_variable.value).startswith(f"{variable}: {value} is not ")
 
 
 def test_bad_parameters_name_where_they_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -212,3 +213,15 @@ class TestApiKey:
             monkeypatch.setenv("TOPAZ_API_KEY", value)
         with pytest.raises(UsageError, match="needs a key: set the environment variable TOPAZ_API_KEY"):
             api_key("topaz")
+
+
+DEFAULT = Path(__file__).parents[1] / "config" / "default.toml"
+
+
+def test_the_commented_file_is_complete_and_true():
+    """config/default.toml names every setting, with the default that the program has."""
+    text = DEFAULT.read_text(encoding="utf-8")
+    named = set(re.findall(r"^(?:# )?([a-z_]+) = ", text, re.MULTILINE))
+    assert named == {*Settings.model_fields, *FaceRecovery.model_fields}
+    assert load_settings({}, DEFAULT) == Settings()
+    assert load_parameters({}, DEFAULT) == FaceRecovery()

@@ -14,10 +14,20 @@ __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run the command line; an error of this package is one line on standard error, exit code 2."""
+    """Run the command line; an error of this package or of the disk is one line on standard error.
+
+    Exit code 2, or 4 where the same again may work once the machine is mended.
+    """
     try:
         app()
     except EngineError as error:
-        typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
-        typer.echo(" ".join(str(error).splitlines()), err=True)
+        _say(str(error))
+        sys.exit(4 if error.retry_helps else 2)
+    except OSError as error:
+        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(2)
+
+
+def _say(message: str) -> None:
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    typer.echo(" ".join(message.splitlines()), err=True)

@@ -39,12 +39,16 @@ def _common(
 @app.command()
 def restore(
     inputs: options.Inputs,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the restored pictures go.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="DIR", parser=options.folder, help="Where the restored pictures go."),
+    ],
     backend: Annotated[
         str | None, typer.Option("--backend", metavar="local|topaz|URL", help="Who restores; local by default, free.")
     ] = None,
     run: Annotated[
-        Path | None, typer.Option("--run", metavar="DIR", help="The run folder; else OUT/.face-recovery.")
+        Path | None,
+        typer.Option("--run", metavar="DIR", parser=options.folder, help="The run folder; else OUT/.face-recovery."),
     ] = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
@@ -178,7 +182,7 @@ def serve(
         str, typer.Option("--host", help="Address to listen on; this machine only by default.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8300,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Restoring processes; 0: one a core.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=0, max=256, help="Restoring processes; 0: one a core.")] = 0,
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
     """Serve the Face Recovery 3 contract with the face model on this machine.

@@ -1,4 +1,7 @@
-"""Options that several commands share. Ranges are checked by `FaceRecovery`, so every way in has the same errors."""
+"""Options that several commands share.
+
+Numbers are taken as text: `FaceRecovery` and `Settings` check ranges, so every way in has the same errors.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +10,14 @@ import typer
 
 _MODEL = "Face Recovery 3"
 _LIMITS = "Limits"
+
+
+def folder(text: str) -> Path:
+    """Return the folder named by an option; an empty text, as an unset shell variable gives, is no folder."""
+    if not text:
+        raise typer.BadParameter("is empty; name a folder")
+    return Path(text)
+
 
 Inputs = Annotated[
     list[str],
@@ -27,12 +38,6 @@ Config = Annotated[
         "--config", metavar="FILE", help="Settings (TOML); else FACE_RECOVERY_CONFIG, else ./face-recovery.toml."
     ),
 ]
-Scale = Annotated[
-    float | None,
-    typer.Option(
-        "--scale", metavar="0.1-16", help="Output size as a multiple of each input's.", rich_help_panel=_MODEL
-    ),
-]
 
 
 def _model(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
@@ -40,6 +45,7 @@ def _model(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
     return option
 
 
+Scale = Annotated[str | None, _model("scale", "0.1-16", "Output size as a multiple of each input's.")]
 Strength = Annotated[str | None, _model("strength", "0.0-1.0", "How much is restored; 1.0 by default.")]
 OutputFormat = Annotated[str | None, _model("output-format", "jpeg|jpg|png|tiff|tif", "jpeg by default.")]
 OutputWidth = Annotated[str | None, _model("output-width", "1-32000", "Pixels; alone it keeps the aspect.")]
@@ -65,8 +71,8 @@ def _limit(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
     return option
 
 
-MaxCredits = Annotated[int | None, _limit("max-credits", "N", "Never reserve and spend more than this.")]
-MaxInFlight = Annotated[int | None, _limit("max-in-flight", "1-100000", "Jobs at the backend at once.")]
-SubmitConcurrency = Annotated[int | None, _limit("submit-concurrency", "1-1000", "Uploads at once.")]
-DownloadConcurrency = Annotated[int | None, _limit("download-concurrency", "1-1000", "Downloads at once.")]
-Workers = Annotated[int | None, _limit("service-workers", "N", "Processes of the local face model; 0: one a core.")]
+MaxCredits = Annotated[str | None, _limit("max-credits", "N", "Never reserve and spend more than this.")]
+MaxInFlight = Annotated[str | None, _limit("max-in-flight", "1-100000", "Jobs at the backend at once.")]
+SubmitConcurrency = Annotated[str | None, _limit("submit-concurrency", "1-1000", "Uploads at once.")]
+DownloadConcurrency = Annotated[str | None, _limit("download-concurrency", "1-1000", "Downloads at once.")]
+Workers = Annotated[str | None, _limit("service-workers", "0-256", "Processes of the local face model; 0: one a core.")]

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.commands.restore import sizing
 from engine.commands.terminal import print_json, print_line, results
+from engine.errors import UsageError
 from engine.inputs.folder import Globs
 from engine.inputs.naming import Namer
 from engine.inputs.scan import candidates, check_inputs, scan
@@ -34,7 +35,7 @@ def estimate(
     globs: Globs,
     *,
     sizes: dict[str, str | None],
-    scale: float | None,
+    scale: str | None,
     config: Path | None,
     is_json: bool,
 ) -> None:
@@ -43,6 +44,8 @@ def estimate(
     check_inputs(inputs)
     found = candidates(inputs, globs, ())
     sums = add_up(scan(found, sized, Namer(sized.parameters.output_format)), sized)
+    if not sums.images and not sums.refused:
+        raise UsageError(f"no pictures in {', '.join(inputs)}: JPEG, PNG and TIFF are supported")
     if is_json:
         print_json(sums.record())
     else:
@@ -51,10 +54,13 @@ def estimate(
 
 def show_journal(run: Path, job: int | None, *, is_raw: bool) -> None:
     """Print the events of a run, all or of one job; damage is told at the end, on standard error."""
-    reading = Reading()
+    reading, shown = Reading(), 0
     for record in read(RunFolder.find(run.absolute()).journal, reading):
         if job is None or record.get("job") == job:
             print_line(_raw(record) if is_raw else _line(record))
+            shown += 1
+    if job is not None and not shown:
+        print_line(f"the journal says nothing of job {job} yet", is_error=True)
     if not reading.is_whole:
         print_line(f"{reading.damaged_lines} damaged lines, {reading.torn_bytes} torn bytes at the end", is_error=True)
 
@@ -70,5 +76,5 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _short(value: object) -> str:
-    text = str(value)
+    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(value))
     return text if len(text) <= 80 else f"{text[:38]}…{text[-38:]}"

@@ -1,6 +1,7 @@
 """`restore` and `resume`: open a run, carry it out with progress, end with a table and an exit code."""
 
 import asyncio
+import contextlib
 import random
 import secrets
 import sys
@@ -15,7 +16,7 @@ from engine.clock import SystemClock
 from engine.commands.terminal import print_json, results, screen
 from engine.errors import UsageError
 from engine.inputs.folder import Globs
-from engine.inputs.scan import Sizing
+from engine.inputs.scan import Sizing, check_inputs
 from engine.job.parameters import FaceRecovery
 from engine.pipeline import opening
 from engine.pipeline.closing import Closing, Reason
@@ -28,7 +29,7 @@ from engine.pipeline.summary import Summary
 from engine.progress import show
 from engine.remote.transport import AiohttpTransport
 from engine.report import summary_table
-from engine.settings import load_parameters, load_settings
+from engine.settings import load_changes, load_parameters, load_settings
 from engine.shutdown import two_step
 
 __all__ = ["Globs", "Output", "restore", "resume", "sizing"]
@@ -50,7 +51,7 @@ def restore(
     out: Path,
     run_folder: Path | None,
     globs: Globs,
-    scale: float | None,
+    scale: str | None,
     parameters: Mapping[str, Any],
     settings: Mapping[str, Any],
     config: Path | None,
@@ -58,6 +59,8 @@ def restore(
 ) -> int:
     """Restore `inputs` into `out` and return the exit code; None in `parameters` and `settings` means not given."""
     resolved = load_settings(settings, config)
+    check_inputs(inputs)
+    _check_apart(inputs, out)
     order = Order(
         run_id=secrets.token_hex(5),
         inputs=tuple(map(_absolute, inputs)),
@@ -73,19 +76,34 @@ def restore(
 
 def resume(run_folder: Path, settings: Mapping[str, Any], output: Output) -> int:
     """Go on with the run in `run_folder`, with changed `settings` where they are not None."""
+    changes = load_changes(settings)
     folder = RunFolder.find(run_folder.absolute())
     check_backend(Order.load(folder.order).settings.backend)
-    return _carry_out(opening.resume(folder, settings), output)
+    return _carry_out(opening.resume(folder, changes), output)
 
 
-def sizing(parameters: FaceRecovery, scale: float | None) -> Sizing:
+def sizing(parameters: FaceRecovery, scale: str | None) -> Sizing:
     """Return how large outputs come out; raises UsageError for a scale out of range or beside a size."""
-    if scale is not None:
-        if not 0.1 <= scale <= 16:
-            raise UsageError(f"--scale: {scale:g} is not a number from 0.1 to 16")
-        if parameters.output_width is not None or parameters.output_height is not None:
-            raise UsageError("--scale: give either a scale or --output-width and --output-height")
-    return Sizing(parameters, scale)
+    if scale is None:
+        return Sizing(parameters)
+    if parameters.output_width is not None or parameters.output_height is not None:
+        raise UsageError("--scale: give either a scale or --output-width and --output-height")
+    return Sizing(parameters, _scale(scale))
+
+
+def _scale(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0.1 <= (scale := float(text)) <= 16:
+            return scale
+    raise UsageError(f"--scale: {text} is not a number from 0.1 to 16")
+
+
+def _check_apart(inputs: list[str], out: Path) -> None:
+    """Raise UsageError for an input folder that is the output folder: its pictures would all be left out."""
+    for text in inputs:
+        with contextlib.suppress(OSError):  # the output folder need not be there yet; a URL never is
+            if out.samefile(text):
+                raise UsageError(f"{text} is INPUT and --out at once: restored pictures need a folder of their own")
 
 
 def _absolute(text: str) -> str:
