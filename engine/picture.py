@@ -17,15 +17,21 @@ from PIL import ExifTags, Image
 
 from engine.disk import text_of_path
 from engine.errors import InputError
+from engine.limits import MAX_BYTES, MAX_PIXELS, MAX_SIDE_PX
 
-__all__ = ["MAX_BYTES", "MAX_MEGAPIXELS", "Header", "check_decodes", "read_header", "sniff"]
-
-MAX_BYTES = 500_000_000  # the contract answers 413 to a larger request
-MAX_SIDE_PX = 32_000  # the contract's limit for a side
-MAX_MEGAPIXELS = 100  # where the model page's price table ends; far more is a decompression bomb
+__all__ = [
+    "Claims",
+    "Header",
+    "OversizedPicture",
+    "UnsupportedPicture",
+    "check_decodes",
+    "read_claims",
+    "read_header",
+    "sniff",
+]
 
 # Pillow warns above this and refuses above twice as much; headers are checked before, this guards the decoder.
-Image.MAX_IMAGE_PIXELS = MAX_MEGAPIXELS * 1_000_000
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 SUPPORTED = ("jpeg", "png", "tiff")
 # What a whole file ends with: JPEG's EOI marker, PNG's last chunk. Only at the very end: the thumbnail that cameras
@@ -36,13 +42,27 @@ _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _EXIF_BYTES = 64 * 1024  # as much as a JPEG can hold
 
 
+class UnsupportedPicture(InputError):
+    """It is of no format that the contract takes, or no picture at all."""
+
+
+class OversizedPicture(InputError):
+    """Its header claims more pixels than the contract takes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """`width` and `height` in pixels, as seen upright (EXIF orientation applied)."""
+class Claims:
+    """What a header says: format and, in pixels, the size as seen upright (EXIF orientation applied)."""
 
     format: str
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header(Claims):
+    """The claims of a file, and what the file system says of it."""
+
     size_bytes: int
     modified_ns: int
 
@@ -74,6 +94,17 @@ _MAGIC = {
 _HEIF_BRANDS = (b"hei", b"hev", b"mif", b"msf")
 
 
+def read_claims(path: Path) -> Claims:
+    """Return what the header of the regular file at `path` claims, within the limits; decodes no pixels.
+
+    Raises UnsupportedPicture, OversizedPicture, InputError for a damaged header, and OSError.
+    """
+    with path.open("rb") as file:
+        format_name = _supported(file.read(16))
+    width, height = _dimensions(path, format_name)
+    return Claims(format=format_name, width=width, height=height)
+
+
 def read_header(path: Path) -> Header:
     """Return the header of the picture at `path`; raises InputError, one reason in words, for all else.
 
@@ -81,19 +112,25 @@ def read_header(path: Path) -> Header:
     """
     status = _status(path)
     try:
-        with path.open("rb") as file:
-            start = file.read(16)
-            file.seek(max(0, status.st_size - _TAIL_BYTES))
-            tail = file.read(_TAIL_BYTES).rstrip(b"\0")
+        claims = read_claims(path)
+        has_end = _has_end_mark(path, claims.format, status.st_size)
     except OSError as error:
         raise InputError(f"can't be read: {error.strerror or error}") from error
-    format_name = _supported(start)
-    width, height = _dimensions(path, format_name)
-    if not tail.endswith(_END_MARKS.get(format_name, b"")):
+    if not has_end:
         check_decodes(path)
     return Header(
-        format=format_name, width=width, height=height, size_bytes=status.st_size, modified_ns=status.st_mtime_ns
+        format=claims.format,
+        width=claims.width,
+        height=claims.height,
+        size_bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
     )
+
+
+def _has_end_mark(path: Path, format_name: str, size_bytes: int) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, size_bytes - _TAIL_BYTES))
+        return file.read(_TAIL_BYTES).rstrip(b"\0").endswith(_END_MARKS.get(format_name, b""))
 
 
 def _status(path: Path) -> os.stat_result:
@@ -133,7 +170,7 @@ def _supported(start: bytes) -> str:
     format_name = sniff(start)
     if format_name not in SUPPORTED:
         what = f"is {format_name.upper()}" if format_name else "is not an image"
-        raise InputError(f"{what}; JPEG, PNG and TIFF are supported")
+        raise UnsupportedPicture(f"{what}; JPEG, PNG and TIFF are supported")
     return format_name
 
 
@@ -148,9 +185,9 @@ def _dimensions(path: Path, format_name: str) -> tuple[int, int]:
     if width < 1 or height < 1:
         raise InputError(f"has a damaged {format_name.upper()} header: no dimensions in it")
     if max(width, height) > MAX_SIDE_PX:
-        raise InputError(f"is {width} x {height} pixels; the limit is {MAX_SIDE_PX:,} a side")
-    if width * height > MAX_MEGAPIXELS * 1_000_000:
-        raise InputError(f"is {width * height / 1e6:,.0f} megapixels; the limit is {MAX_MEGAPIXELS}")
+        raise OversizedPicture(f"is {width} x {height} pixels; the limit is {MAX_SIDE_PX:,} a side")
+    if width * height > MAX_PIXELS:
+        raise OversizedPicture(f"is {width * height / 1e6:,.0f} megapixels; the limit is {MAX_PIXELS // 10**6}")
     return width, height
 
 

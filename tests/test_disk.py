@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 @contextlib.contextmanager
 def full_disk():
-    """Within the block no file of this process grows beyond 1,000 bytes. The test runner's own output is such a file."""
+    """Within the block no file of this process grows beyond 1,000 bytes; the runner's own output may be such a file."""
     resource = pytest.importorskip("resource")
     signal = pytest.importorskip("signal")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

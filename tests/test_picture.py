@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import InputError
-from engine.picture import MAX_BYTES, check_decodes, read_header, sniff
+from engine.limits import MAX_BYTES
+from engine.picture import check_decodes, read_header, sniff
 
 FORMATS = {"jpeg": "JPEG", "png": "PNG", "tiff": "TIFF"}
 

@@ -4,23 +4,21 @@ Everything between decoding and encoding works on this one shape: 8-bit RGB, upr
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
+from engine.limits import MAX_PIXELS, MAX_SIDE_PX
 
 if TYPE_CHECKING:
     from engine.faces.options import Format
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE_PX", "Floats", "Picture", "Pixels", "check_size"]
+__all__ = ["Floats", "Picture", "Pixels", "check_size"]
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-
-MAX_SIDE_PX: Final = 32_000  # the contract's limit for a side, in and out
-MAX_PIXELS: Final = 100_000_000  # the end of the contract's price table, in and out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

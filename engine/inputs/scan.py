@@ -15,10 +15,11 @@ from engine.inputs.candidate import Candidate
 from engine.inputs.folder import Globs, walk
 from engine.inputs.naming import Namer
 from engine.inputs.text_list import is_list, read_list, url_candidate
-from engine.job.parameters import MAX_SIDE_PX, FaceRecovery
+from engine.job.parameters import FaceRecovery
 from engine.job.price import credits_for, output_size
 from engine.job.spec import JobSpec
-from engine.picture import MAX_MEGAPIXELS, Header, read_header
+from engine.limits import MAX_PIXELS, MAX_SIDE_PX
+from engine.picture import Header, read_header
 
 __all__ = ["Sizing", "candidates", "check_inputs", "scan"]
 
@@ -36,10 +37,10 @@ class Sizing:
             size = max(1, round(width * self.scale)), max(1, round(height * self.scale))
         else:
             size = output_size(width, height, self.parameters.output_width, self.parameters.output_height)
-        if max(size) > MAX_SIDE_PX or size[0] * size[1] > MAX_MEGAPIXELS * 1_000_000:
+        if max(size) > MAX_SIDE_PX or size[0] * size[1] > MAX_PIXELS:
             raise InputError(
                 f"would come out as {size[0]} x {size[1]} pixels; the limits are {MAX_SIDE_PX:,} a side "
-                f"and {MAX_MEGAPIXELS} megapixels"
+                f"and {MAX_PIXELS // 10**6} megapixels"
             )
         return size
 

@@ -13,10 +13,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from engine.errors import UsageError
+from engine.limits import MAX_SIDE_PX
 
-__all__ = ["MAX_SIDE_PX", "MODEL", "Box", "FaceRecovery", "GrainModel", "OutputFormat"]
+__all__ = ["MODEL", "Box", "FaceRecovery", "GrainModel", "OutputFormat"]
 
-MAX_SIDE_PX = 32_000  # output_width and output_height, vendor's description
 MODEL = "Faces"
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.job.parameters import MAX_SIDE_PX, MODEL
+from engine.job.parameters import MODEL
 from engine.job.price import credits_for, output_size
 from engine.journal.line import Json, Record
+from engine.limits import MAX_PIXELS, MAX_SIDE_PX
 from engine.service.eta import Pace, work_units
-from engine.service.picture_head import MAX_PIXELS
 from engine.service.refusal import Refusal
 
 __all__ = ["MAX_BULK", "estimate", "estimate_bulk"]

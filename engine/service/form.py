@@ -8,8 +8,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from engine.picture import Claims
 from engine.service.multipart import Body, Malformed, Multipart, Part
-from engine.service.picture_head import PictureHead
 from engine.service.refusal import Refusal
 from engine.service.upload import Upload
 
@@ -26,7 +26,7 @@ class Form:
 
     texts: dict[str, str]
     filename: str | None  # of the `image` part, verbatim; None without one
-    head: PictureHead | None
+    head: Claims | None
 
 
 async def receive(request: web.Request, path: Path, max_bytes: int) -> Form:

@@ -8,9 +8,10 @@ import orjson
 from engine.errors import UsageError
 from engine.job.parameters import MODEL, FaceRecovery
 from engine.job.price import credits_for, output_size
+from engine.limits import MAX_PIXELS
+from engine.picture import Claims
 from engine.service.eta import work_units
 from engine.service.form import Form
-from engine.service.picture_head import MAX_PIXELS, PictureHead
 from engine.service.refusal import Refusal
 from engine.service.submission import Submission
 
@@ -58,7 +59,7 @@ def units_of(submission: Submission) -> float:
     return work_units(submission.output_width, submission.output_height)
 
 
-def _picture(form: Form) -> tuple[str, PictureHead]:
+def _picture(form: Form) -> tuple[str, Claims]:
     given = [name for name in _SOURCES if name in form.texts]
     if form.filename is None or form.head is None:
         if given:
@@ -82,14 +83,14 @@ def _settings(texts: dict[str, str]) -> FaceRecovery:
         raise Refusal(422, str(error)[:_MESSAGE_CHARS]) from error
 
 
-def _output_size(head: PictureHead, settings: FaceRecovery) -> tuple[int, int]:
+def _output_size(head: Claims, settings: FaceRecovery) -> tuple[int, int]:
     width, height = output_size(head.width, head.height, settings.output_width, settings.output_height)
     if width * height > MAX_PIXELS:
         raise Refusal(422, f"output: {width}x{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
     return width, height
 
 
-def _warnings(texts: dict[str, str], settings: FaceRecovery, head: PictureHead) -> tuple[str, ...]:
+def _warnings(texts: dict[str, str], settings: FaceRecovery, head: Claims) -> tuple[str, ...]:
     warnings = []
     if settings.reference_uri:
         warnings.append("reference_uri: this face model does not use a reference picture")

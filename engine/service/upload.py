@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.disk import sync_folder
-from engine.service.picture_head import PictureHead, read_head
+from engine.picture import Claims
+from engine.service.picture_head import read_head
 
 __all__ = ["Upload"]
 
@@ -26,7 +27,7 @@ class Upload:
         if len(self._buffer) >= _FLUSH_BYTES:
             await asyncio.to_thread(self._flush)
 
-    async def finish(self) -> PictureHead:
+    async def finish(self) -> Claims:
         """Make the file durable and return what its header claims; raises Refusal when that is no good."""
         return await asyncio.to_thread(self._finish)
 
@@ -36,7 +37,7 @@ class Upload:
             self._file.close()
             self._path.unlink(missing_ok=True)
 
-    def _finish(self) -> PictureHead:
+    def _finish(self) -> Claims:
         file = self._flush()
         head = read_head(self._path)
         os.fsync(file.fileno())

@@ -6,7 +6,6 @@ import socket
 import struct
 import tempfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +22,10 @@ def make_good(folder: Path) -> list[str]:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     deep = Image.fromarray(np.asarray(face.convert("L")).astype(np.uint16) * 257)
-    writers: dict[str, Callable[[Path], None]] = {
-        "plain.jpg": lambda path: face.save(path),
-        "plain.png": lambda path: face.save(path),
-        "plain.tif": lambda path: face.save(path),
+    writers = {
+        "plain.jpg": face.save,
+        "plain.png": face.save,
+        "plain.tif": face.save,
         "progressive.jpeg": lambda path: face.save(path, progressive=True),
         "deflate.tiff": lambda path: face.save(path, compression="tiff_deflate"),
         "grey.jpg": lambda path: face.convert("L").save(path),

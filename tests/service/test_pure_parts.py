@@ -13,7 +13,6 @@ from engine.service.eta import Pace, work_units
 from engine.service.job_state import TABLE, Event, IllegalStep, Status, step
 from engine.service.listing import Listing
 from engine.service.multipart import Body, Malformed, Multipart, Part
-from engine.service.picture_head import sniff
 
 BOUNDARY = "b0undary"
 
@@ -162,12 +161,3 @@ def test_the_ledger_balances():
         ledger.apply(record)
     assert (ledger.reserved_credits, ledger.charged_credits, ledger.refunded_credits) == (1, 3, 2)
     assert (ledger.accepted, ledger.completed, ledger.failed, ledger.deleted) == (3, 1, 1, 1)
-
-
-@pytest.mark.parametrize(
-    ("head", "name"),
-    [(b"II*\0", "TIFF"), (b"MM\0+", "TIFF"), (b"\0\0\0\x1cftypavif", "AVIF"), (b"\0\0\0\x1cftypisom", "a video")],
-)
-def test_magic_bytes_name_the_format(head, name):
-    """A refused upload can be told what it is."""
-    assert sniff(head).startswith(name)
