@@ -4,6 +4,7 @@ Everything here blocks; callers on the event loop go through a thread. Knows no 
 """
 
 import contextlib
+import errno
 import os
 import urllib.parse
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ __all__ = [
     "lock_folder",
     "path_of_text",
     "publish",
+    "publish_new",
     "sync_folder",
     "text_of_path",
     "write_whole",
@@ -87,14 +89,36 @@ def sync_folder(folder: Path) -> None:
 def publish(part: Path, final: Path, *, sync: bool = True) -> None:
     """Make the finished `part` visible as `final` in one step: sync, rename, sync the folder."""
     if sync:
-        fd = os.open(part, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        _sync_file(part)
     part.replace(final)
     if sync:
         sync_folder(final.parent)
+
+
+def publish_new(part: Path, final: Path, *, sync: bool = True) -> None:
+    """As `publish`, but never in place of another file: raises FileExistsError, with `part` left, if one is there."""
+    if sync:
+        _sync_file(part)
+    try:
+        os.link(part, final)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links on this file system: the check and the rename are two steps then
+        if os.path.lexists(final):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final)) from None
+        part.replace(final)
+    else:
+        part.unlink()
+    if sync:
+        sync_folder(final.parent)
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def write_whole(path: Path, data: bytes) -> None:

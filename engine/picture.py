@@ -64,7 +64,6 @@ class Header(Claims):
     """The claims of a file, and what the file system says of it."""
 
     size_bytes: int
-    modified_ns: int
 
 
 def sniff(start: bytes) -> str:
@@ -123,7 +122,6 @@ def read_header(path: Path) -> Header:
         width=claims.width,
         height=claims.height,
         size_bytes=status.st_size,
-        modified_ns=status.st_mtime_ns,
     )
 
 

@@ -58,11 +58,13 @@ async def show(console: Console | None) -> AsyncIterator[Callable[[View], None]]
 
 
 async def _paint(console: Console, started: "asyncio.Future[View]") -> None:
+    """Paint until cancelled. A screen that is gone, or too odd to paint on, ends the painting and not the run."""
     view = await started
-    if console.is_terminal:
-        await _paint_bar(console, view)
-    else:
-        await _print_lines(console, view)
+    with contextlib.suppress(Exception):
+        if console.is_terminal:
+            await _paint_bar(console, view)
+        else:
+            await _print_lines(console, view)
 
 
 async def _paint_bar(console: Console, view: View) -> None:

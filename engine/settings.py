@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     job_deadline_s: Seconds = 3 * 3600.0
     settle_s: Annotated[float, Field(ge=0)] | None = None  # None: what the backend is known to need
     settle_looks: Count = 2
-    download_attempts: Count = 20
+    submit_attempts: Count = 5
     drain_s: Annotated[float, Field(ge=0)] = 3.0
 
     sync: bool = True

@@ -18,6 +18,7 @@ def two_step(ask: Callable[[], None], leave: Callable[[], object]) -> Iterator[N
         nonlocal asked
         if asked:
             leave()
+            return
         asked = True
         ask()
 

@@ -63,7 +63,7 @@ def test_the_format_is_told_by_content(tmp_path: Path, format_name: str, name: s
     path = _file(tmp_path, content, name)
     header = read_header(path)
     assert (header.format, header.width, header.height) == (format_name, 40, 30)
-    assert (header.size_bytes, header.modified_ns) == (len(content), path.stat().st_mtime_ns)
+    assert header.size_bytes == len(content)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "1", "I;16", "P", "CMYK"])

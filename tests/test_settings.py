@@ -112,7 +112,7 @@ def test_an_option_that_is_unknown_is_named():
         ("job_deadline_s", "inf"),
         ("settle_s", -1),
         ("settle_looks", 0),
-        ("download_attempts", 0),
+        ("submit_attempts", 0),
         ("drain_s", -0.1),
         ("sync", "maybe"),
         ("service_workers", -1),

@@ -9,7 +9,7 @@ from engine.commands.terminal import print_json, print_line, results
 from engine.errors import UsageError
 from engine.inputs.folder import Globs
 from engine.inputs.naming import Namer
-from engine.inputs.scan import candidates, check_inputs, scan
+from engine.inputs.scan import Sources, candidates, check_inputs, scan
 from engine.journal.line import encode
 from engine.journal.replay import Reading, read
 from engine.pipeline.estimate import estimate as add_up
@@ -43,7 +43,7 @@ def estimate(
     sized = sizing(load_parameters(sizes, config), scale)
     check_inputs(inputs)
     found = candidates(inputs, globs, ())
-    sums = add_up(scan(found, sized, Namer(sized.parameters.output_format)), sized)
+    sums = add_up(scan(found, sized, Namer(sized.parameters.output_format), Sources()), sized)
     if not sums.images and not sums.refused:
         raise UsageError(f"no pictures in {', '.join(inputs)}: JPEG, PNG and TIFF are supported")
     if is_json:

@@ -14,9 +14,16 @@ def results() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
+class _Screen(Console):
+    """Rich's console ends the whole program when nobody reads it any more; this one only says so."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError("nobody reads the progress")
+
+
 def screen() -> Console:
     """Return the console for progress."""
-    return Console(stderr=True, highlight=False)
+    return _Screen(stderr=True, highlight=False)
 
 
 def print_json(members: dict[str, Any]) -> None:

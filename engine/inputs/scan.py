@@ -5,7 +5,7 @@ Shared by `restore`, which freezes the lines in a plan, and `estimate`, which on
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -21,7 +21,7 @@ from engine.job.spec import JobSpec
 from engine.limits import MAX_PIXELS, MAX_SIDE_PX
 from engine.picture import Header, read_header
 
-__all__ = ["Sizing", "candidates", "check_inputs", "scan"]
+__all__ = ["Sizing", "Sources", "candidates", "check_inputs", "scan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +79,31 @@ def candidates(inputs: Sequence[str], globs: Globs, without: tuple[Path, ...]) -
             yield Candidate(path=path, place=PurePath(path.name))
 
 
-def scan(
-    found: Iterator[Candidate],
-    sizing: Sizing,
-    namer: Namer,
-    *,
-    first_number: int = 0,
-    is_known: Callable[[str], bool] = lambda _source: False,
-) -> Iterator[JobSpec]:
-    """Yield one plan line for each candidate whose source is not known yet, refused ones with their reason.
+class Sources:
+    """Which inputs have been seen: 64 bits each."""
 
-    A source that is found twice, by two inputs or lines of a list, has one line.
-    """
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def take(self, source: str) -> bool:
+        """Say whether `source` is new, and remember it."""
+        key = int.from_bytes(hashlib.blake2b(source.encode(), digest_size=8).digest(), "big")
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+
+def scan(
+    found: Iterator[Candidate], sizing: Sizing, namer: Namer, sources: Sources, *, first_number: int = 0
+) -> Iterator[JobSpec]:
+    """Yield one plan line for each candidate whose source is new, refused ones with their reason."""
     number = first_number
-    seen: set[bytes] = set()
     for candidate in found:
         source = candidate.url or text_of_path(Path(candidate.path or "").absolute())
-        key = hashlib.blake2b(source.encode(), digest_size=8).digest()
-        if key in seen or is_known(source):
-            continue
-        seen.add(key)
-        yield _spec(number, source, candidate, sizing, namer)
-        number += 1
+        if sources.take(source):
+            yield _spec(number, source, candidate, sizing, namer)
+            number += 1
 
 
 def _spec(number: int, source: str, candidate: Candidate, sizing: Sizing, namer: Namer) -> JobSpec:
@@ -124,7 +127,6 @@ def _sized(spec: JobSpec, header: Header, size: tuple[int, int], sizing: Sizing)
         spec,
         format=header.format,
         size_bytes=header.size_bytes,
-        modified_ns=header.modified_ns,
         width=header.width,
         height=header.height,
         output_width=width,

@@ -22,7 +22,6 @@ class JobSpec:
     output: str = ""
     format: str = ""
     size_bytes: int = 0
-    modified_ns: int = 0
     width: int = 0
     height: int = 0
     output_width: int | None = None

@@ -108,6 +108,7 @@ class Tally:
             case Event.ACCEPTED if record.get("adopted"):
                 self.adopted += 1
             case Event.FAILED:
+                self.charged += record.get("credits", 0)
                 self._count_reason(str(record.get("reason", "")))
             case Event.DONE:
                 self.charged += record.get("credits", 0)

@@ -59,11 +59,15 @@ class JournalWriter:
 
         Raises MachineError when an earlier write failed, RuntimeError once the journal is being closed.
         """
+        self.append_line(encode(record))
+
+    def append_line(self, line: bytes) -> None:
+        """As `append`, for a line that is encoded already."""
         if self._failure is not None:
             raise self._failure
         if self._closing:
             raise RuntimeError(f"{self._name} is closed")
-        self._pending.append(encode(record))
+        self._pending.append(line)
         self._wake.set()
 
     async def commit(self, record: Mapping[str, Json] | None = None) -> None:

@@ -11,6 +11,7 @@ from engine.clock import Clock
 from engine.job.outcome import Outcome
 from engine.job.state import Event
 from engine.job.tally import Tally
+from engine.journal.line import encode
 from engine.journal.writer import JournalWriter
 
 __all__ = ["Book"]
@@ -28,8 +29,9 @@ class Book:
     def note(self, number: int, event: Event, **members: Any) -> None:
         """Take in an event whose loss in a power cut costs no more than a look."""
         record = {"at": round(self._clock.now(), 3), "job": number, "event": event.value, **members}
+        line = encode(record)  # first, so that what can't be written changes nothing
         self.tally.apply(record)
-        self._journal.append(record)
+        self._journal.append_line(line)
 
     async def commit(self, number: int, event: Event, **members: Any) -> None:
         """Take in an event, and return once it is on disk; raises MachineError if it can't be."""

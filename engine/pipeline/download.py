@@ -14,7 +14,7 @@ from engine.pipeline.flight import Flight
 from engine.pipeline.permits import Permits
 from engine.pipeline.poll import PollLane
 from engine.pipeline.scope import Scope
-from engine.pipeline.seal import BadResult, Expected, Sealed, open_parent, recognise, seal, translate
+from engine.pipeline.seal import BadResult, Expected, Sealed, part_of, recognise, seal, translate
 from engine.remote.failures import Kind, RemoteError
 
 __all__ = ["DownloadLane"]
@@ -59,7 +59,7 @@ class DownloadLane:
         try:
             sealed = await self._sealed(flight)
         except InputError as error:
-            await self._scope.fail(flight, str(error))
+            await self._scope.fail(flight, str(error), credits_charged=flight.price)
         except (RemoteError, BadResult) as error:
             await self._later(flight, poll, error)
         else:
@@ -77,8 +77,7 @@ class DownloadLane:
             raise translate(error, final) from error
 
     async def _fetched(self, flight: Flight, final: Path, expected: Expected) -> Sealed:
-        part = final.with_name(final.name + ".part")
-        await asyncio.to_thread(open_parent, final)
+        part = part_of(final)
         for fresh_links in range(_MAX_FRESH_LINKS):
             await self._gate.passed()
             link = await self._scope.client.link(flight.process_id)
@@ -107,9 +106,12 @@ class DownloadLane:
                 self._scope.closing.tell(Reason.KEY_REFUSED, f"{error}: check the key, then resume")
             elif error.kind in (Kind.TOO_FAST, Kind.UNREACHABLE):
                 self._gate.failed(error)
-        is_hopeless = flight.download_failures >= self._scope.settings.download_attempts
-        if is_hopeless or flight.bad_results >= _MAX_BAD_RESULTS:
-            await self._scope.fail(flight, f"{error}, {flight.download_failures} times over")
+        if not flight.failing_from:
+            flight.failing_from = self._scope.clock.monotonic()
+        failing_s = self._scope.clock.monotonic() - flight.failing_from
+        if failing_s > self._scope.settings.job_deadline_s or flight.bad_results >= _MAX_BAD_RESULTS:
+            reason = f"{error}, {flight.download_failures} times over"
+            await self._scope.fail(flight, reason, credits_charged=flight.price)
             return
         poll.again(flight, self._backoff.delay_s(flight.download_failures, self._scope.draw()))
 

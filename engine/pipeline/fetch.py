@@ -35,9 +35,12 @@ async def fetch(client: Client, url: str, part: Path, etag: str, note_etag: Call
     headers = {"Range": f"bytes={have}-", "If-Range": etag} if have else {}
     async with client.file(url, headers) as answer:
         if answer.status == 416:
-            part.unlink(missing_ok=True)
+            await asyncio.to_thread(part.unlink, missing_ok=True)
             raise RemoteError(Kind.TRANSIENT, "the result changed while it was fetched: starting over", status=416)
         start = have if answer.status == 206 else 0
+        if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+            raise RemoteError(Kind.TRANSIENT, "another part of the result was sent than asked for: starting over")
         length = _length(answer)
         if start == 0 and length is not None and length <= SMALL_BYTES:
             body = await answer.read()
@@ -54,7 +57,7 @@ async def fetch(client: Client, url: str, part: Path, etag: str, note_etag: Call
 def strong_etag(answer: StreamedResponse) -> str:
     """Return the answer's ETag when it may be used with If-Range (RFC 9110, 13.1.5); empty otherwise."""
     etag = answer.headers.get("ETag", "")
-    return etag if etag.startswith('"') else ""
+    return etag if etag.startswith('"') and etag.isascii() and etag.isprintable() else ""
 
 
 def _size_of(path: Path) -> int:
@@ -72,6 +75,7 @@ def _length(answer: StreamedResponse) -> int | None:
 async def _stream(answer: StreamedResponse, part: Path, start: int) -> int:
     """Write the body to `part` from byte `start` on and return the size it then has."""
     size = start
+    await asyncio.to_thread(part.parent.mkdir, parents=True, exist_ok=True)
     async with aiofiles.open(part, "ab" if start else "wb") as file:
         async for chunk in answer.chunks(SMALL_BYTES):
             await file.write(chunk)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.disk import path_of_text
 from engine.pipeline.flight import Flight
-from engine.pipeline.prepare import discard_fetched
+from engine.pipeline.prepare import discard_copy
 from engine.pipeline.scope import Scope
 from engine.pipeline.seal import Expected, Sealed, recognise
 from engine.remote.failures import RemoteError
@@ -22,29 +22,30 @@ def final_path(scope: Scope, flight: Flight) -> Path:
 async def found_in_place(scope: Scope, flight: Flight) -> Sealed | None:
     """Return the verified output that is there already although the journal does not know; None if there is none.
 
-    Nobody else can have put it there: a job whose output existed before was refused when it was planned.
+    A job whose output existed before was refused when it was planned, so nobody else will have put it there; a copy
+    of the input is taken for one all the same.
     """
     spec = flight.spec
     if not spec.width:
         return None
     expected = Expected(*scope.order.sizing.output_size(spec.width, spec.height))
-    return await asyncio.to_thread(recognise, final_path(scope, flight), expected)
+    sealed = await asyncio.to_thread(recognise, final_path(scope, flight), expected)
+    is_input = sealed is not None and sealed.sha256 == flight.input_sha256
+    return None if is_input else sealed
 
 
 async def finish(scope: Scope, flight: Flight, sealed: Sealed) -> None:
     """Journal that `flight` is done, durably; then let the run's own service forget the job, files included."""
-    row = flight.row
-    charged = row.credits if row is not None and row.credits else flight.spec.credits
     await scope.book.end(
         replace(
-            flight.outcome(credits_charged=charged),
+            flight.outcome(credits_charged=flight.price),
             output_sha256=sealed.sha256,
             output_bytes=sealed.size_bytes,
             output_width=sealed.width,
             output_height=sealed.height,
         )
     )
-    discard_fetched(scope, flight)
+    discard_copy(scope, flight)
     scope.in_flight.give_back()
     if scope.endpoint.is_own and flight.process_id:
         await forget(scope, flight.process_id)

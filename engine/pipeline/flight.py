@@ -11,22 +11,30 @@ __all__ = ["Flight"]
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """What the lanes know of one job. Unix seconds end in `_at`, durations in `_s`."""
+    """What the lanes know of one job.
+
+    Durations end in `_s`, Unix times in `_at`. `..._from` are monotonic seconds of this process, so that a clock that
+    jumps, or the time between two processes, neither proves an absence nor passes a deadline.
+    """
 
     spec: JobSpec
-    upload_name: str
     process_id: str = ""
     attempts: int = 0
     input_sha256: str = ""
     accepted_at: float = 0.0
     eta: float = 0.0
-    unclear_at: float = 0.0
+    unclear_from: float = 0.0
+    unclear_rounds: int = 0
     settle_looks: int = 0
+    polled_from: float = 0.0
     looks: int = 0
+    failed_looks: int = 0
+    times_lost: int = 0
     row: Row | None = None
     etag: str = ""
     is_resumed: bool = False
     download_failures: int = 0
+    failing_from: float = 0.0
     bad_results: int = 0
     submit_s: float = 0.0
     remote_s: float = 0.0
@@ -35,6 +43,11 @@ class Flight:
     @property
     def number(self) -> int:
         return self.spec.number
+
+    @property
+    def price(self) -> int:
+        """What it costs once it is finished at the backend, whether or not its result comes home; in credits."""
+        return (self.row.credits if self.row is not None else 0) or self.spec.credits
 
     def outcome(self, *, reason: str = "", credits_charged: int = 0) -> Outcome:
         """Return how it ended, as far as the lanes before the download know."""

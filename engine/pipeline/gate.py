@@ -13,17 +13,27 @@ __all__ = ["Gate"]
 class Gate:
     """Shared by all workers of a lane, so that one refusal slows them all, once.
 
+    A remote that can't be reached for `unreachable_limit_s` stops the run; for a lane that `is_vital` any failure
+    counts, since nothing can go on without it.
     Failures that arrive while the gate is shut belong to the episode that shut it and count no further.
     """
 
     def __init__(
-        self, name: str, clock: Clock, backoff: Backoff, draw: Callable[[], float], unreachable_limit_s: float
+        self,
+        name: str,
+        clock: Clock,
+        backoff: Backoff,
+        draw: Callable[[], float],
+        unreachable_limit_s: float,
+        *,
+        is_vital: bool = False,
     ) -> None:
         self._name = name
         self._clock = clock
         self._backoff = backoff
         self._draw = draw
         self._limit_s = unreachable_limit_s
+        self._is_vital = is_vital
         self._open_from = 0.0  # monotonic seconds
         self._failures = 0
         self._failing_since: float | None = None
@@ -53,7 +63,7 @@ class Gate:
         self._open_from = max(self._open_from, now + wait_s)
 
     def _judge(self, error: RemoteError, now: float) -> None:
-        if error.kind is not Kind.UNREACHABLE:
+        if error.kind is not Kind.UNREACHABLE and not self._is_vital:
             self._failing_since = None
             return
         self._failing_since = now if self._failing_since is None else self._failing_since

@@ -17,6 +17,8 @@ __all__ = ["Lookup"]
 
 # A job that ended well is adopted rather than its twin that did not, should there ever be two.
 _PREFERENCE = (Progress.COMPLETED, Progress.PROCESSING, Progress.PENDING, Progress.CANCELLED, Progress.FAILED)
+# A remote that lists a job but answers 404 for it is believed about the listing this often.
+_MAX_TIMES_LOST = 5
 
 
 class Lookup:
@@ -26,7 +28,7 @@ class Lookup:
         self._scope = scope
         self._waiting: dict[int, Flight] = {}
         self._arrived = asyncio.Event()
-        self._gate = scope.gate("look up")
+        self._gate = scope.gate("look up", is_vital=True)
         settings = scope.settings
         self._settle_s = settings.settle_s if settings.settle_s is not None else scope.endpoint.settle_s
         self._looks = settings.settle_looks
@@ -49,40 +51,38 @@ class Lookup:
                 for flight in adopted:
                     on_adopted(flight)
                 for flight in absent:
-                    self._scope.book.note(flight.number, Event.ABSENT)
-                    group.create_task(_see_off(on_absent, flight))
+                    group.create_task(self._see_off(flight, on_absent))
 
-    async def orphans(self, last_event_at: float) -> dict[int, Row]:
-        """Return the remote's rows of this run by job, once the settle time after `last_event_at` is over."""
-        wait_s = last_event_at + self._settle_s - self._scope.clock.now()
-        await self._scope.clock.sleep(min(self._settle_s, wait_s))
-        return await self._sweep(lambda _number: True)
+    async def orphans(self, is_wanted: Callable[[int], bool]) -> dict[int, Row]:
+        """Return the remote's rows of wanted jobs of this run, once a settle time has passed."""
+        await self._scope.clock.sleep(self._settle_s)
+        return await self._sweep(is_wanted)
 
     async def _wait_for_due(self) -> None:
         step_s = self._settle_s / self._looks
-        due = min(flight.unclear_at + step_s * (flight.settle_looks + 1) for flight in self._waiting.values())
-        # Unix time may jump: never wait longer than one step.
-        await self._scope.clock.sleep(min(step_s, due - self._scope.clock.now()))
+        due = min(flight.unclear_from + step_s * (flight.settle_looks + 1) for flight in self._waiting.values())
+        await self._scope.clock.sleep(due - self._scope.clock.monotonic())
 
     async def _look(self) -> tuple[list[Flight], list[Flight]]:
         """Make one whole sweep; return the flights that it found, and those that it proves absent."""
         asked = dict(self._waiting)
-        began_at = self._scope.clock.now()
+        began = self._scope.clock.monotonic()
         rows = await self._sweep(asked.__contains__)
         adopted, absent = [], []
         for number, flight in asked.items():
-            if number in rows:
+            if number in rows and flight.times_lost <= _MAX_TIMES_LOST:
                 self._adopt(flight, rows[number])
                 adopted.append(self._waiting.pop(number))
                 continue
             flight.settle_looks += 1
-            if flight.settle_looks >= self._looks and began_at >= flight.unclear_at + self._settle_s:
+            if flight.settle_looks >= self._looks and began >= flight.unclear_from + self._settle_s:
                 absent.append(self._waiting.pop(number))
         return adopted, absent
 
     def _adopt(self, flight: Flight, row: Row) -> None:
         flight.process_id, flight.eta = row.process_id, row.eta
         flight.accepted_at = self._scope.clock.now()
+        flight.is_resumed = True  # nobody knows when it was accepted: it is looked at right away
         self._scope.book.note(flight.number, Event.ACCEPTED, process_id=row.process_id, eta=row.eta, adopted=True)
 
     async def _sweep(self, is_wanted: Callable[[int], bool]) -> dict[int, Row]:
@@ -92,7 +92,7 @@ class Lookup:
             try:
                 rows = await self._pages(is_wanted)
             except RemoteError as error:
-                if error.kind is Kind.KEY_REFUSED:
+                if error.kind in (Kind.KEY_REFUSED, Kind.WRONG_ADDRESS):
                     raise
                 self._gate.failed(error)
             else:
@@ -101,20 +101,20 @@ class Lookup:
 
     async def _pages(self, is_wanted: Callable[[int], bool]) -> dict[int, Row]:
         found: dict[int, Row] = {}
-        cursor: str | None = None
-        while True:
-            page = await self._scope.client.listing(cursor)
-            for row in page.rows:
-                number = self._scope.number_of(row.filename)
-                if number is not None and is_wanted(number):
-                    found[number] = _better(found.get(number), row)
-            if page.next_cursor is None:
-                return found
-            cursor = page.next_cursor
+        async for row in self._scope.client.rows():
+            number = self._scope.number_of(row.filename)
+            if number is not None and is_wanted(number):
+                found[number] = _better(found.get(number), row)
+        return found
 
-
-async def _see_off(on_absent: Callable[[Flight], Awaitable[None]], flight: Flight) -> None:
-    await on_absent(flight)
+    async def _see_off(self, flight: Flight, on_absent: Callable[[Flight], Awaitable[None]]) -> None:
+        """A job that never arrived is sent again; one that the remote had, and charged for, has expired there."""
+        if flight.process_id and not self._scope.endpoint.is_own:
+            reason = f"the backend does not know process {flight.process_id} any more: it keeps jobs for 7 days"
+            await self._scope.fail(flight, reason, credits_charged=flight.price)
+            return
+        self._scope.book.note(flight.number, Event.ABSENT)
+        await on_absent(flight)
 
 
 def _better(one: Row | None, other: Row) -> Row:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.disk import lock_folder
-from engine.errors import UsageError
+from engine.errors import MachineError, UsageError
 from engine.inputs.scan import check_inputs
 from engine.job.spec import JobSpec
 from engine.pipeline.order import Order
@@ -45,7 +45,9 @@ def begin(order: Order, folder: RunFolder) -> Iterator[Opened]:
     jobs = first_good(scan_order(order, past.known, folder.path), order.inputs)
     _make_folders(order.out, folder.path)
     with lock_folder(folder.path):
-        order.save(folder.order)
+        if folder.exists:
+            raise UsageError(f"{folder.path} was begun by another process just now: repeat the command to join in")
+        _save(order, folder)
         yield Opened(order, folder, past, jobs)
 
 
@@ -67,9 +69,16 @@ def _again(order: Order, folder: RunFolder) -> Iterator[Opened]:
     merged = (*before.inputs, *(text for text in order.inputs if text not in before.inputs))
     order = replace(order, run_id=before.run_id, inputs=merged)
     with lock_folder(folder.path):
-        order.save(folder.order)
-        past = load_past(order, folder)
+        past = load_past(order, folder, is_extended=True)
+        _save(order, folder)
         yield Opened(order, folder, past, scan_order(order, past.known, folder.path))
+
+
+def _save(order: Order, folder: RunFolder) -> None:
+    try:
+        order.save(folder.order)
+    except OSError as error:
+        raise MachineError(f"{folder.order} can't be written: {error.strerror or error}") from error
 
 
 def _check_same(before: Order, now: Order, path: Path) -> None:

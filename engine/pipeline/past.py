@@ -15,7 +15,7 @@ from engine.job.tally import Tally
 from engine.journal.line import encode
 from engine.journal.replay import Reading, read
 from engine.pipeline.order import Order
-from engine.pipeline.plan import Known, read_plan
+from engine.pipeline.plan import Known
 from engine.pipeline.run_folder import RunFolder
 
 __all__ = ["Past", "load_past", "replay", "rewrite_results"]
@@ -25,8 +25,8 @@ __all__ = ["Past", "load_past", "replay", "rewrite_results"]
 class Past:
     """`planned` is the number of jobs when the plan is complete, None while it is not.
 
-    `is_closed`: the last process left in good order, so the journal holds all that it did. `written_at`: when the
-    journal last changed, Unix seconds.
+    `jobs`: how many lines the plan has. `is_closed`: the last process left in good order, so the journal holds all that
+    ever happened.
     """
 
     known: Known
@@ -35,13 +35,13 @@ class Past:
     plan: Reading = field(default_factory=Reading)
     open_jobs: list[JobSpec] = field(default_factory=list)
     planned: int | None = None
+    jobs: int = 0
     is_closed: bool = False
-    written_at: float = 0.0
 
     @property
     def is_suspect(self) -> bool:
         """Say whether the journal may lack something that happened."""
-        return self.known.jobs > 0 and not (self.is_closed and self.journal.is_whole)
+        return self.jobs > 0 and not (self.is_closed and self.journal.is_whole)
 
     @property
     def notes(self) -> list[str]:
@@ -63,26 +63,28 @@ class Marks:
     is_closed: bool = False
 
 
-def load_past(order: Order, folder: RunFolder) -> Past:
-    """Read journal and plan of `folder`; raises UsageError when the plan is damaged other than at its end."""
+def load_past(order: Order, folder: RunFolder, *, is_extended: bool = False) -> Past:
+    """Read journal and plan of `folder`; raises UsageError when the plan is damaged other than at its end.
+
+    What the plan knows is gathered only where it will be compared: for a plan that is not complete, or `is_extended`.
+    """
     past = Past(known=Known(Namer(order.parameters.output_format)))
-    if folder.journal.exists():
-        past.written_at = folder.journal.stat().st_mtime
     past.tally, marks = replay(folder, past.journal)
     past.planned, past.is_closed = marks.planned, marks.is_closed
-    for spec in read_plan(folder.plan, past.plan):
-        past.known.add(spec)
-        if past.tally.state(spec.number).is_in_flight:
-            past.open_jobs.append(spec)
+    is_scanned = is_extended or past.planned is None
+    for record in read(folder.plan, past.plan):
+        past.jobs = record["job"] + 1
+        if is_scanned:
+            past.known.add(JobSpec.of_record(record))
+        if past.tally.state(record["job"]).is_in_flight:
+            past.open_jobs.append(JobSpec.of_record(record))
     # Plan lines are on disk before the journal can name their jobs, so this is a damaged disk or an edit.
-    if past.plan.damaged_lines or past.tally.planned > past.known.jobs:
+    if past.plan.damaged_lines or past.tally.planned > past.jobs or past.jobs < (past.planned or 0):
         raise UsageError(
             f"{folder.plan} is damaged, jobs that the journal knows are missing: put it back from a backup, "
             "or begin a new run with another --run and --out"
         )
-    past.tally.grow(past.known.jobs)
-    if past.planned is not None and past.known.jobs < past.planned:
-        past.planned = None  # the plan has lost its end: the inputs are looked through again
+    past.tally.grow(past.jobs)
     return past
 
 
@@ -95,9 +97,12 @@ def replay(folder: RunFolder, reading: Reading) -> tuple[Tally, Marks]:
             marks.is_closed = False
             continue
         event = record.get("event")
-        marks.is_closed = event == "closed"
-        if event == "planned":
-            marks.planned = record["jobs"]
+        marks.is_closed = event == "closed" and record.get("is_sound", True)
+        match event:
+            case "planning":
+                marks.planned = None
+            case "planned":
+                marks.planned = record["jobs"]
     return tally, marks
 
 

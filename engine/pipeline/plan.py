@@ -5,20 +5,21 @@ crash, or a `restore` repeated after pictures were added, continues: sources tha
 """
 
 import asyncio
-import hashlib
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from engine.disk import AppendFile, path_of_text
 from engine.errors import UsageError
 from engine.inputs.naming import Namer
-from engine.inputs.scan import candidates, scan
+from engine.inputs.scan import Sources, candidates, scan
 from engine.job.spec import JobSpec
 from engine.journal.line import encode
 from engine.journal.replay import Reading, read
 from engine.pipeline.order import Order
 from engine.pipeline.run_folder import RunFolder, open_journal
+from engine.pipeline.seal import part_of
 
 __all__ = ["Known", "extend", "first_good", "read_plan", "scan_order"]
 
@@ -32,31 +33,24 @@ def read_plan(path: Path, reading: Reading | None = None) -> Iterator[JobSpec]:
 
 
 class Known:
-    """Which sources and output names a plan holds already: 64 bits each."""
+    """Which sources and output names a plan holds already."""
 
     def __init__(self, namer: Namer) -> None:
         self.namer = namer
+        self.sources = Sources()
         self.jobs = 0
-        self._sources: set[int] = set()
 
     def add(self, spec: JobSpec) -> None:
         self.jobs = spec.number + 1
-        self._sources.add(_key(spec.source))
+        self.sources.take(spec.source)
         if spec.output:
             self.namer.take(str(path_of_text(spec.output)))
-
-    def has(self, source: str) -> bool:
-        return _key(source) in self._sources
-
-
-def _key(source: str) -> int:
-    return int.from_bytes(hashlib.blake2b(source.encode(), digest_size=8).digest(), "big")
 
 
 def scan_order(order: Order, known: Known, run_folder: Path) -> Iterator[JobSpec]:
     """Yield the jobs of `order` that are not `known`. Outputs that are there already are refused, never replaced."""
     found = candidates(order.inputs, order.globs, (order.out, run_folder))
-    jobs = scan(found, order.sizing, known.namer, first_number=known.jobs, is_known=known.has)
+    jobs = scan(found, order.sizing, known.namer, known.sources, first_number=known.jobs)
     return (_refuse_existing(spec, order.out) for spec in jobs)
 
 
@@ -64,10 +58,14 @@ def _refuse_existing(spec: JobSpec, out: Path) -> JobSpec:
     if spec.reason:
         return spec
     final = out / path_of_text(spec.output)
-    if not final.is_symlink() and not final.exists():
+    try:
+        there = next((path for path in (final, part_of(final)) if path.is_symlink() or path.exists()), None)
+    except OSError as error:
+        return replace(spec, output="", credits=0, reason=f"its output {final} can't be written: {error.strerror}")
+    if there is None:
         return spec
-    reason = f"{final} exists and is not this run's: move it away or choose another --out"
-    return JobSpec(number=spec.number, source=spec.source, output="", reason=reason)
+    reason = f"{there} exists and is not this run's: move it away or choose another --out"
+    return replace(spec, output="", credits=0, reason=reason)
 
 
 def first_good(jobs: Iterator[JobSpec], inputs: tuple[str, ...]) -> Iterator[JobSpec]:

@@ -30,6 +30,7 @@ class PollLane:
         self._order = itertools.count()
         self._sooner = asyncio.Event()
         self._gate = scope.gate("poll")
+        self._backoff = scope.backoff()
         settings = scope.settings
         self._schedule = PollSchedule(min_s=settings.poll_min_s, max_s=settings.poll_max_s)
         self._slots = Permits(settings.poll_concurrency)
@@ -39,7 +40,8 @@ class PollLane:
 
     def add(self, flight: Flight) -> None:
         """Take an accepted flight; one from an earlier process is looked at right away."""
-        flight.looks = 0
+        flight.looks = flight.failed_looks = 0
+        flight.polled_from = self._scope.clock.monotonic()
         self._put(flight, 0.0 if flight.is_resumed else self._schedule.first_wait_s(self._forecast_s(flight)))
 
     def again(self, flight: Flight, wait_s: float) -> None:
@@ -84,33 +86,44 @@ class PollLane:
             row = await self._scope.client.status(flight.process_id)
             self._gate.worked()
             flight.looks += 1
+            flight.failed_looks = 0
             await self._act(flight, row)
         except RemoteError as error:
-            self._failed_look(flight, error)
+            await self._failed_look(flight, error)
         finally:
             self._slots.give_back()
 
     async def _act(self, flight: Flight, row: Row) -> None:
         flight.row = row
-        now = self._scope.clock.now()
         match row.progress:
             case Progress.COMPLETED:
                 self._learn(flight, row)
                 await self._on_finished(flight)
             case Progress.FAILED:
-                await self._scope.fail(flight, row.message or "the backend reports Failed, without a reason")
+                reason = row.message or "the backend reports Failed, without a reason"
+                await self._scope.fail(flight, reason, credits_charged=row.credits)
             case Progress.CANCELLED:
-                await self._scope.fail(flight, "was cancelled at the backend")
-            case _ if now - flight.accepted_at > self._scope.settings.job_deadline_s:
-                hours = self._scope.settings.job_deadline_s / 3600
-                await self._scope.fail(flight, f"did not finish within {hours:g} h (process {flight.process_id})")
+                await self._scope.fail(flight, "was cancelled at the backend", credits_charged=row.credits)
+            case _ if self._is_overdue(flight):
+                await self._give_up(flight)
             case _:
-                self._put(flight, self._schedule.next_wait_s(flight.looks, max(0.0, now - flight.accepted_at)))
+                self._put(flight, self._schedule.next_wait_s(flight.looks, self._polled_s(flight)))
+
+    def _polled_s(self, flight: Flight) -> float:
+        return self._scope.clock.monotonic() - flight.polled_from
+
+    def _is_overdue(self, flight: Flight) -> bool:
+        return self._polled_s(flight) > self._scope.settings.job_deadline_s
+
+    async def _give_up(self, flight: Flight) -> None:
+        """End a job that never ends; the backend may charge for it all the same."""
+        hours = self._scope.settings.job_deadline_s / 3600
+        reason = f"did not finish within {hours:g} h (process {flight.process_id})"
+        await self._scope.fail(flight, reason, credits_charged=flight.price)
 
     def _learn(self, flight: Flight, row: Row) -> None:
-        """Teach the schedule; the remote's own times are used, so that the two clocks need not agree."""
-        now = self._scope.clock.now()
-        flight.remote_s = max(0.0, now - flight.accepted_at)
+        """Teach the schedule; how long a job took is told by the remote's own two times where it says them."""
+        flight.remote_s = self._polled_s(flight)
         if not flight.is_resumed and not flight.download_failures:
             took_s = row.modified - row.created if row.modified > row.created > 0 else flight.remote_s
             self._schedule.learn(forecast_s=self._forecast_s(flight), took_s=min(took_s, flight.remote_s))
@@ -119,15 +132,21 @@ class PollLane:
     def _forecast_s(flight: Flight) -> float:
         return max(0.0, flight.eta - flight.accepted_at) if flight.eta else 0.0
 
-    def _failed_look(self, flight: Flight, error: RemoteError) -> None:
+    async def _failed_look(self, flight: Flight, error: RemoteError) -> None:
+        """A look that failed costs time; only what concerns all jobs shuts the gate for all."""
         match error.kind:
             case Kind.GONE:
-                flight.unclear_at = self._scope.clock.now()
+                flight.times_lost += 1
+                flight.unclear_from = self._scope.clock.monotonic()
                 self._scope.book.note(flight.number, Event.UNCLEAR, reason=str(error))
                 self._on_lost(flight)
+                return
             case Kind.KEY_REFUSED:
                 self._scope.closing.tell(Reason.KEY_REFUSED, f"{error}: check the key, then resume")
-                self._put(flight, self._scope.settings.poll_max_s)
-            case _:
+            case Kind.TOO_FAST | Kind.UNREACHABLE:
                 self._gate.failed(error)
-                self._put(flight, self._schedule.next_wait_s(max(1, flight.looks), 0.0))
+        if self._is_overdue(flight):
+            await self._give_up(flight)
+            return
+        flight.failed_looks += 1
+        self._put(flight, self._backoff.delay_s(flight.failed_looks, self._scope.draw(), error.retry_after_s))

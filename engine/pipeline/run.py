@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from engine.clock import Clock
 from engine.disk import AppendFile
@@ -82,6 +84,7 @@ async def run(
             closing=closing,
             clock=clock,
             draw=draw,
+            form=order.parameters.form(),
             is_suspect=past.is_suspect,
         )
         on_start(View(past.tally, scope.in_flight, closing))
@@ -104,10 +107,11 @@ async def run(
 async def _carry_out(scope: Scope, opened: Opened) -> None:
     """Do it all, and turn what stops a whole run into the reason for its closing."""
     closing = scope.closing
+    is_sound = not scope.is_suspect
     try:
-        await _greet(scope)
-        scope.book.mark("opened", run=scope.order.run_id, backend=scope.endpoint.name)
-        await _fly(scope, opened)
+        if await _greet(scope):
+            scope.book.mark("opened", run=scope.order.run_id, backend=scope.endpoint.name)
+            is_sound = await _fly(scope, opened) or is_sound
         if scope.endpoint.is_own and not closing.leaving.is_set():
             await _sweep_up(scope)
     except* RemoteError as group:
@@ -117,8 +121,10 @@ async def _carry_out(scope: Scope, opened: Opened) -> None:
         closing.tell(Reason.KEY_REFUSED if is_key else Reason.BROKEN, f"{error}: {advice}")
     except* MachineError as group:
         closing.tell(Reason.BROKEN, str(_first(group)))
+    except* OSError as group:
+        closing.tell(Reason.BROKEN, f"{_said(_first(group))}: make room or mend the folder, then resume")
     with contextlib.suppress(MachineError):  # the journal itself may be what broke
-        scope.book.mark("closed", reason=closing.reason)
+        scope.book.mark("closed", reason=closing.reason, is_sound=is_sound)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -128,8 +134,31 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-async def _greet(scope: Scope) -> None:
-    """Make sure, before anything is sent, that there is an API behind the address and that it takes the key."""
+def _said(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} can't be used ({error.strerror})"
+    return str(error)
+
+
+async def _greet(scope: Scope) -> bool:
+    """Make sure, before anything is sent, that there is an API behind the address and that it takes the key.
+
+    False when the run is told to leave meanwhile.
+    """
+    greeting = asyncio.create_task(_say_hello(scope))
+    leave = asyncio.create_task(scope.closing.leaving.wait())
+    try:
+        await asyncio.wait((greeting, leave), return_when=asyncio.FIRST_COMPLETED)
+        if not greeting.done():
+            return False
+        await greeting
+        return True
+    finally:
+        greeting.cancel()
+        leave.cancel()
+
+
+async def _say_hello(scope: Scope) -> None:
     gate = scope.gate("greeting")
     for _attempt in range(3):
         await gate.passed()
@@ -144,22 +173,26 @@ async def _greet(scope: Scope) -> None:
     raise last
 
 
-async def _fly(scope: Scope, opened: Opened) -> None:
-    """Start the lanes, put the open jobs back where they were, feed the rest, and see it through."""
+async def _fly(scope: Scope, opened: Opened) -> bool:
+    """Start the lanes, put the open jobs back where they were, feed the rest, and see it through.
+
+    Say whether every job of the plan has had its turn.
+    """
     download, lookup = DownloadLane(scope), Lookup(scope)
     poll = PollLane(scope, download.add, lookup.add)
     submit = SubmitLane(scope, poll.add, lookup.add)
     async with asyncio.TaskGroup() as group:
-        lanes = [
-            group.create_task(lane) for lane in (lookup.run(poll.add, submit.again), poll.run(), download.run(poll))
-        ]
+        running = (lookup.run(poll.add, submit.again), poll.run(), download.run(poll))
+        lanes = [group.create_task(lane) for lane in running]
         feed = group.create_task(_feed(scope, opened, submit, poll, lookup))
         await _see_through(scope, feed, submit, download)
         for task in (*lanes, feed):
             task.cancel()
+    return feed.done() and not feed.cancelled() and feed.result()
 
 
-async def _feed(scope: Scope, opened: Opened, submit: SubmitLane, poll: PollLane, lookup: Lookup) -> None:
+async def _feed(scope: Scope, opened: Opened, submit: SubmitLane, poll: PollLane, lookup: Lookup) -> bool:
+    """Bring every job into its lane, once; say whether all of them were."""
     past = opened.past
     for spec in past.open_jobs:
         scope.in_flight.overdraw()
@@ -168,59 +201,64 @@ async def _feed(scope: Scope, opened: Opened, submit: SubmitLane, poll: PollLane
             poll.add(flight)
         else:
             lookup.add(flight)
+    flying = {spec.number for spec in past.open_jobs}
     if scope.is_suspect:
-        await _adopt_orphans(scope, opened, poll, lookup)
-    await submit.run(_jobs(scope, opened))
+        flying |= await _adopt_orphans(scope, opened, flying, poll, lookup)
+    return await submit.run(_jobs(scope, opened, flying))
 
 
 def _resumed(scope: Scope, spec: JobSpec) -> Flight:
     """Return the flight of a job that an earlier process left in flight."""
     job = scope.book.tally.open[spec.number]
-    flight = scope.flight(spec)
+    flight = Flight(spec=spec)
     flight.is_resumed = True
     flight.process_id = job.process_id
     flight.attempts = job.attempts
     flight.input_sha256 = job.input_sha256
     flight.accepted_at = job.accepted_at
-    flight.unclear_at = job.unclear_at
+    flight.unclear_from = scope.clock.monotonic()
     flight.eta = job.eta
     flight.etag = job.etag
     return flight
 
 
-async def _adopt_orphans(scope: Scope, opened: Opened, poll: PollLane, lookup: Lookup) -> None:
-    """A journal that lacks lines may lack intents: whatever the remote has of this run is adopted first."""
-    rows = await lookup.orphans(opened.past.written_at)
-    tally = scope.book.tally
-    lost = {number for number in rows if tally.state(number) is State.PLANNED}
-    if not lost:
-        return
-    for spec in read_plan(opened.folder.plan):
-        if spec.number in lost:
-            row = rows[spec.number]
-            scope.book.note(spec.number, Event.UNCLEAR, reason="its intent was lost from the journal")
-            scope.book.note(
-                spec.number,
-                Event.ACCEPTED,
-                process_id=row.process_id,
-                eta=row.eta,
-                credits=spec.credits,
-                adopted=True,
-            )
-            scope.in_flight.overdraw()
-            poll.add(_resumed(scope, spec))
+async def _adopt_orphans(scope: Scope, opened: Opened, flying: set[int], poll: PollLane, lookup: Lookup) -> set[int]:
+    """A journal that lacks lines may lack intents: whatever the remote has of this run is adopted first.
+
+    Return the numbers of the jobs that were.
+    """
+    states, planned = scope.book.tally, opened.past.jobs
+
+    def is_lost(number: int) -> bool:
+        return number < planned and number not in flying and states.state(number) is State.PLANNED
+
+    rows = await lookup.orphans(is_lost)
+    for spec in await asyncio.to_thread(_specs, opened.folder.plan, rows.keys()):
+        row = rows[spec.number]
+        scope.book.note(spec.number, Event.UNCLEAR, reason="its intent was lost from the journal")
+        scope.book.note(
+            spec.number, Event.ACCEPTED, process_id=row.process_id, eta=row.eta, credits=spec.credits, adopted=True
+        )
+        scope.in_flight.overdraw()
+        poll.add(_resumed(scope, spec))
+    return set(rows)
 
 
-async def _jobs(scope: Scope, opened: Opened) -> AsyncIterator[JobSpec]:
-    """Yield the planned jobs: first those that the plan holds, then those still being planned."""
+def _specs(plan: Path, numbers: Collection[int]) -> list[JobSpec]:
+    return [spec for spec in read_plan(plan) if spec.number in numbers] if numbers else []
+
+
+async def _jobs(scope: Scope, opened: Opened, flying: set[int]) -> AsyncIterator[JobSpec]:
+    """Yield the planned jobs that are not `flying`: first those that the plan holds, then those still being planned."""
     tally, past = scope.book.tally, opened.past
-    lines = read_plan(opened.folder.plan) if past.known.jobs else iter(())
-    planned = (spec for spec in lines if tally.state(spec.number) is State.PLANNED)
-    while group := await asyncio.to_thread(_take, planned):
+    lines = read_plan(opened.folder.plan) if tally.counts[State.PLANNED] else iter(())
+    is_planned = partial(_is_planned, tally, flying)
+    while group := await asyncio.to_thread(_take, filter(is_planned, lines)):
         for spec in group:
             yield spec
     if opened.jobs is None:
         return
+    scope.book.mark("planning")
     async for group in extend(opened.folder, past.plan, opened.jobs, sync=scope.settings.sync):
         tally.grow(group[-1].number + 1)
         for spec in group:
@@ -228,11 +266,15 @@ async def _jobs(scope: Scope, opened: Opened) -> AsyncIterator[JobSpec]:
     scope.book.mark("planned", jobs=tally.planned)
 
 
+def _is_planned(tally: Tally, flying: set[int], spec: JobSpec) -> bool:
+    return spec.number not in flying and tally.state(spec.number) is State.PLANNED
+
+
 def _take(jobs: Iterator[JobSpec]) -> list[JobSpec]:
     return list(itertools.islice(jobs, _PLAN_GROUP))
 
 
-async def _see_through(scope: Scope, feed: asyncio.Task[None], submit: SubmitLane, download: DownloadLane) -> None:
+async def _see_through(scope: Scope, feed: asyncio.Task[bool], submit: SubmitLane, download: DownloadLane) -> None:
     """Return when every job has ended, or when the run is to be left and what is cheap has been finished."""
     end = asyncio.create_task(_end(scope, feed))
     leave = asyncio.create_task(scope.closing.leaving.wait())
@@ -255,20 +297,15 @@ async def _finish_cheap(scope: Scope, submit: SubmitLane, download: DownloadLane
         return
 
 
-async def _end(scope: Scope, feed: asyncio.Task[None]) -> None:
+async def _end(scope: Scope, feed: asyncio.Task[bool]) -> None:
     await asyncio.wait((feed,))
     await scope.in_flight.all_back()
 
 
 async def _sweep_up(scope: Scope) -> None:
     """Let the own service forget what an earlier process finished but could not have forgotten any more."""
-    cursor: str | None = None
-    while True:
-        page = await scope.client.listing(cursor)
-        for row in page.rows:
+    with contextlib.suppress(RemoteError):  # it costs disk space until the service's own retention ends, no more
+        async for row in scope.client.rows():
             number = scope.number_of(row.filename)
             if number is not None and scope.book.tally.state(number).is_final:
                 await forget(scope, row.process_id)
-        if page.next_cursor is None:
-            return
-        cursor = page.next_cursor

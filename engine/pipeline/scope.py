@@ -1,6 +1,6 @@
 """What the lanes of one run share. Made once by `run`, never changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from engine.clock import Clock
@@ -20,10 +20,12 @@ from engine.settings import Settings
 
 __all__ = ["Scope"]
 
+_MAX_DIGITS = 12  # of a job's number in a filename: more than any plan has
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """`draw` returns uniform numbers in [0, 1): the only randomness of the lanes.
+    """`draw` returns uniform numbers in [0, 1): the only randomness of the lanes. `form` is what every submit sends.
 
     `is_suspect`: the run did not end well before, so the journal may lack its last lines, whatever the disk
     promised; then outputs and remote jobs that it does not know are looked for before anything is sent.
@@ -39,32 +41,34 @@ class Scope:
     closing: Closing
     clock: Clock
     draw: Callable[[], float]
+    form: Mapping[str, str]
     is_suspect: bool = False
 
     @property
     def settings(self) -> Settings:
         return self.order.settings
 
-    def gate(self, name: str) -> Gate:
+    def gate(self, name: str, *, is_vital: bool = False) -> Gate:
         """Return a new gate for the lane `name`."""
-        settings = self.settings
-        return Gate(name, self.clock, self.backoff(), self.draw, settings.unreachable_limit_s)
+        limit_s = self.settings.unreachable_limit_s
+        return Gate(name, self.clock, self.backoff(), self.draw, limit_s, is_vital=is_vital)
 
     def backoff(self) -> Backoff:
         return Backoff(first_s=self.settings.backoff_first_s, max_s=self.settings.backoff_max_s)
 
-    def flight(self, spec: JobSpec) -> Flight:
-        """Return the flight of a job that begins here. Its upload name is unique to the job, the same in every run."""
-        extension = {"jpeg": "jpg", "tiff": "tif"}.get(spec.format, spec.format or "jpg")
-        return Flight(spec=spec, upload_name=f"{self.order.run_id}-{spec.number:06d}.{extension}")
+    def upload_name(self, spec: JobSpec) -> str:
+        """Return the filename that a POST carries: up to its dot unique to the job, and the same in every attempt."""
+        extension = {"jpeg": "jpg", "tiff": "tif"}.get(spec.format, spec.format)
+        return f"{self.order.run_id}-{spec.number:06d}.{extension}"
 
     def number_of(self, upload_name: str) -> int | None:
         """Return the job that a remote row's filename belongs to; None when it is not this run's."""
         run_id, dash, rest = upload_name.partition("-")
         digits = rest.partition(".")[0]
-        return int(digits) if run_id == self.order.run_id and dash and digits.isdecimal() else None
+        is_ours = run_id == self.order.run_id and dash and digits.isascii() and digits.isdecimal()
+        return int(digits) if is_ours and len(digits) <= _MAX_DIGITS else None
 
-    async def fail(self, flight: Flight, reason: str) -> None:
-        """End a flight without an output."""
-        await self.book.end(flight.outcome(reason=reason))
+    async def fail(self, flight: Flight, reason: str, *, credits_charged: int = 0) -> None:
+        """End a flight without an output. `credits_charged`: what it has cost, or may have, all the same."""
+        await self.book.end(flight.outcome(reason=reason, credits_charged=credits_charged))
         self.in_flight.give_back()

@@ -5,11 +5,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.disk import publish
+from engine.disk import publish_new
 from engine.errors import EngineError, InputError, MachineError
 from engine.picture import check_decodes
 
-__all__ = ["BadResult", "Expected", "Sealed", "open_parent", "recognise", "seal", "translate"]
+__all__ = ["BadResult", "Expected", "Sealed", "part_of", "recognise", "seal", "translate"]
 
 
 class BadResult(EngineError):
@@ -42,27 +42,30 @@ def seal(part: Path, final: Path, body: bytes | None, expected: Expected, *, syn
     is in the way; OSError.
     """
     if body is not None:
+        part.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(body)
     try:
         sealed = _verified(part, expected)
     except BadResult:
         part.unlink(missing_ok=True)
         raise
-    if final.is_symlink() or final.exists():
+    try:
+        publish_new(part, final, sync=sync)
+    except FileExistsError:
         _keep_existing(part, final, sealed)
-    else:
-        publish(part, final, sync=sync)
     return sealed
 
 
 def recognise(final: Path, expected: Expected) -> Sealed | None:
     """Return the verified output that an earlier process published but did not journal; None if it is not there."""
-    if final.is_symlink() or not final.exists():
-        return None
     try:
-        return _verified(final, expected)
-    except BadResult:
+        if final.is_symlink() or not final.exists():
+            return None
+        sealed = _verified(final, expected)
+        part_of(final).unlink(missing_ok=True)
+    except (BadResult, OSError):
         return None
+    return sealed
 
 
 def _verified(path: Path, expected: Expected) -> Sealed:
@@ -89,9 +92,9 @@ def _keep_existing(part: Path, final: Path, sealed: Sealed) -> None:
     part.unlink()
 
 
-def open_parent(final: Path) -> None:
-    """Make the folders that `final` needs."""
-    final.parent.mkdir(parents=True, exist_ok=True)
+def part_of(final: Path) -> Path:
+    """Return where the bytes of `final` gather before they are verified."""
+    return final.with_name(final.name + ".part")
 
 
 # A name that the file system of the output folder can't hold is this job's trouble; all else is the machine's.

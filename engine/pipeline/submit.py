@@ -13,8 +13,9 @@ from engine.pipeline.closing import Reason
 from engine.pipeline.finish import finish, found_in_place
 from engine.pipeline.flight import Flight
 from engine.pipeline.permits import Permits
-from engine.pipeline.prepare import discard_fetched, prepare
+from engine.pipeline.prepare import discard_copy, prepare
 from engine.pipeline.scope import Scope
+from engine.pipeline.web import WebInputs
 from engine.remote.client import Accepted
 from engine.remote.failures import Kind, RemoteError
 from engine.remote.multipart import Upload
@@ -33,22 +34,31 @@ class SubmitLane:
         self._on_unclear = on_unclear
         self.sending = Permits(scope.settings.submit_concurrency)
         self._gate = scope.gate("submit")
+        self._web = WebInputs(scope)
 
-    async def run(self, jobs: AsyncIterator[JobSpec]) -> None:
-        """Submit `jobs` until they end or the run closes. A refused input of the plan fails here."""
+    async def run(self, jobs: AsyncIterator[JobSpec]) -> bool:
+        """Submit `jobs` until they end or the run closes; say whether all have had their turn.
+
+        A refused input of the plan fails here.
+        """
         async with asyncio.TaskGroup() as group:
             async for spec in jobs:
-                flight = self._scope.flight(spec)
+                flight = Flight(spec=spec)
                 await self._scope.in_flight.take()
                 await self.sending.take()
                 if self._scope.closing.is_told:
                     self.sending.give_back()
                     self._scope.in_flight.give_back()
-                    return
+                    return False
                 group.create_task(self._carry(flight))
+        return not self._scope.closing.is_told
 
     async def again(self, flight: Flight) -> None:
         """Submit once more a flight that is proven not to have been accepted; it keeps its permit."""
+        if flight.unclear_rounds >= self._scope.settings.submit_attempts:
+            reason = f"was not accepted: {flight.unclear_rounds} submits ended unclear and none of them arrived"
+            await self._scope.fail(flight, reason)
+            return
         await self.sending.take()
         await self._carry(flight)
 
@@ -58,15 +68,15 @@ class SubmitLane:
             if flight.spec.reason:
                 await self._scope.fail(flight, flight.spec.reason)
                 return
+            started = self._scope.clock.monotonic()
+            upload = await prepare(self._scope, flight, self._web)
             if self._scope.is_suspect and (sealed := await found_in_place(self._scope, flight)) is not None:
                 await finish(self._scope, flight, sealed)
                 return
-            started = self._scope.clock.monotonic()
-            upload = await prepare(self._scope, flight)
             await self._send(flight, upload)
             flight.submit_s += self._scope.clock.monotonic() - started
         except InputError as error:
-            discard_fetched(self._scope, flight)
+            discard_copy(self._scope, flight)
             await self._scope.fail(flight, str(error))
         finally:
             self.sending.give_back()
@@ -96,7 +106,6 @@ class SubmitLane:
 
     async def _intend(self, flight: Flight) -> None:
         flight.attempts += 1
-        flight.unclear_at = self._scope.clock.now()
         await self._scope.book.commit(
             flight.number,
             Event.INTENT,
@@ -117,7 +126,7 @@ class SubmitLane:
         match error.kind:
             case Kind.BAD_JOB:
                 self._gate.worked()
-                discard_fetched(self._scope, flight)
+                discard_copy(self._scope, flight)
                 await self._scope.fail(flight, str(error))
                 return True
             case Kind.TOO_FAST | Kind.BUSY | Kind.UNREACHABLE:
@@ -139,6 +148,8 @@ class SubmitLane:
                 )
                 return False
             case _:
+                flight.unclear_from = self._scope.clock.monotonic()
+                flight.unclear_rounds += 1
                 book.note(flight.number, Event.UNCLEAR, reason=str(error))
                 self._gate.failed(error)
                 self._on_unclear(flight)

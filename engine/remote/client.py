@@ -4,9 +4,10 @@ Nothing is retried here: what may be repeated, and when, is the lanes' decision.
 only; presigned links are fetched without it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urljoin
 
@@ -21,11 +22,13 @@ from engine.remote.transport import ConnectError, Response, StreamedResponse, Tr
 __all__ = ["Accepted", "Client", "Link", "Page"]
 
 PAGE_ROWS = 100  # the most that the contract lists a call
+# The Date header has whole seconds and an answer takes its time: a smaller difference says nothing.
+_SAME_CLOCK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to a submit; `eta` is Unix seconds by the remote's clock, 0 when not said."""
+    """The answer to a submit; `eta` is Unix seconds by this machine's clock, 0 when not said."""
 
     process_id: str
     eta: float
@@ -41,10 +44,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A presigned link and when it expires, Unix seconds by the remote's clock."""
+    """A presigned link."""
 
     url: str
-    expires_at: float
 
 
 class Client:
@@ -65,10 +67,19 @@ class Client:
         answer = await self._call(Call.SUBMIT, "POST", "/restore-gen/async", upload)
         members = _members(answer, otherwise=Kind.UNCLEAR)
         process_ids = members.get("process_id"), answer.headers.get("X-Process-ID")
-        process_id = next((each for each in process_ids if isinstance(each, str) and each), None)
+        process_id = next((each for each in process_ids if isinstance(each, str) and each and each.isprintable()), None)
         if process_id is None:
             raise RemoteError(Kind.UNCLEAR, "the submit was answered without a process id", status=answer.status)
-        return Accepted(process_id, _time(members.get("eta")) or _time(answer.headers.get("X-ETA")))
+        eta = _time(members.get("eta")) or _time(answer.headers.get("X-ETA"))
+        return Accepted(process_id, max(0.0, eta - self._skew_s(answer)) if eta else 0.0)
+
+    def _skew_s(self, answer: Response) -> float:
+        """Return how far the remote's clock is ahead, by the Date of its answer; 0 when it is about the same."""
+        try:
+            skew_s = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp() - self._clock.now()
+        except (ValueError, TypeError, OverflowError):
+            return 0.0
+        return skew_s if abs(skew_s) > _SAME_CLOCK_S else 0.0
 
     async def status(self, process_id: str) -> Row:
         answer = await self._call(Call.STATUS, "GET", f"/status/{quote(process_id, safe='')}")
@@ -87,7 +98,22 @@ class Client:
         elif not isinstance(cursor, str | int) or cursor == "":
             # Half a listing must not pass for a whole one: jobs missing from it would be sent again.
             raise RemoteError(Kind.TRANSIENT, "the listing announces a page without saying where it begins")
-        return Page(tuple(map(_row, rows)), None if cursor is None else str(cursor))
+        return Page(tuple(_readable(rows)), None if cursor is None else str(cursor))
+
+    async def rows(self) -> AsyncIterator[Row]:
+        """Yield every row that the remote keeps, page by page; raises RemoteError when the pages go in a circle."""
+        cursor: str | None = None
+        seen: set[str] = set()
+        while True:
+            page = await self.listing(cursor)
+            for row in page.rows:
+                yield row
+            if page.next_cursor is None:
+                return
+            if page.next_cursor in seen:
+                raise RemoteError(Kind.TRANSIENT, "the listing's pages go in a circle")
+            seen.add(page.next_cursor)
+            cursor = page.next_cursor
 
     async def link(self, process_id: str) -> Link:
         """Mint a presigned link to the output."""
@@ -97,7 +123,7 @@ class Client:
         if not isinstance(url, str) or not url:
             raise RemoteError(Kind.TRANSIENT, "the download was answered without a link")
         try:
-            return Link(urljoin(self._base + "/", url), finite(members.get("expiry")))
+            return Link(urljoin(self._base + "/", url))
         except ValueError as error:
             raise RemoteError(Kind.TRANSIENT, f"the download was answered with a bad link ({error})") from error
 
@@ -176,6 +202,15 @@ def _time(value: object) -> float:
         return finite(float(value) if isinstance(value, str) else value)
     except ValueError:
         return 0.0
+
+
+def _readable(rows: list[Any]) -> Iterator[Row]:
+    """Yield the rows that name a job. One without filename and process id can't be of this run; one without only the
+    process id might, and raises RemoteError: a job that is overlooked would be sent again.
+    """
+    for members in rows:
+        if isinstance(members, dict) and (members.get("process_id") or members.get("filename")):
+            yield _row(members)
 
 
 def _row(members: Any) -> Row:

@@ -59,8 +59,10 @@ class Upload:
 
     async def _stream(self) -> AsyncIterator[bytes]:
         yield self._head()
+        left = self.size_bytes
         async with aiofiles.open(self.path, "rb") as file:
-            while chunk := await file.read(_CHUNK_BYTES):
+            while left and (chunk := await file.read(min(left, _CHUNK_BYTES))):
+                left -= len(chunk)
                 yield chunk
         yield self._tail()
 

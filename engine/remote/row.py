@@ -11,6 +11,8 @@ from typing import Any, Self
 
 __all__ = ["Progress", "Row", "finite"]
 
+_MAX_COUNT = 2**53  # whole numbers beyond it are not exact in JSON
+
 
 class Progress(StrEnum):
     """The contract's status words; one this version does not know counts as still going on."""
@@ -58,10 +60,10 @@ class Row:
             eta=finite(members.get("eta")),
             created=finite(members.get("creation_time")),
             modified=finite(members.get("modification_time")),
-            credits=int(finite(members.get("credits"))),
-            output_width=int(finite(members.get("output_width"))),
-            output_height=int(finite(members.get("output_height"))),
-            output_bytes=int(finite(members.get("output_bytes"))),
+            credits=_count(members.get("credits")),
+            output_width=_count(members.get("output_width")),
+            output_height=_count(members.get("output_height")),
+            output_bytes=_count(members.get("output_bytes")),
             faces=faces if isinstance(faces, int) and not isinstance(faces, bool) else None,
             warnings=tuple(map(str, warnings)) if isinstance(warnings, list) else (),
             message=_text(members.get("message")),
@@ -77,6 +79,12 @@ def _progress(value: object) -> Progress:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int:
+    """Return `value` if it is a number that can count something, 0 for all else."""
+    number = finite(value)
+    return int(number) if 0 <= number <= _MAX_COUNT else 0
 
 
 def finite(value: object) -> float:

@@ -28,6 +28,10 @@ class ConnectError(TransportError):
     """No connection came about: certainly nothing was sent."""
 
 
+# A line that carries less than this can't bring a portrait home within the contract's 3 hours.
+_SLOWEST_UPLOAD_BYTES_A_S = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """A whole answer. `headers` compare their names without case."""
@@ -91,9 +95,10 @@ class AiohttpTransport:
         self, method: str, url: str, *, headers: Mapping[str, str], upload: Upload | None = None
     ) -> Response:
         data, sent = (None, headers) if upload is None else (upload.body(), {**headers, **upload.headers})
+        timeout = self._session.timeout if upload is None else self._upload_timeout(upload)
         with _translated():
             async with self._session.request(
-                method, url, headers=sent, data=data, allow_redirects=False, proxy=self._proxy(url)
+                method, url, headers=sent, data=data, allow_redirects=False, proxy=self._proxy(url), timeout=timeout
             ) as answer:
                 return Response(answer.status, answer.headers, await _Streamed(answer).read())
 
@@ -102,6 +107,13 @@ class AiohttpTransport:
         with _translated():
             async with self._session.get(url, headers=headers, allow_redirects=False, proxy=self._proxy(url)) as answer:
                 yield _Streamed(answer)
+
+    def _upload_timeout(self, upload: Upload) -> aiohttp.ClientTimeout:
+        """aiohttp sees silence only while it reads, so a peer that stops taking an upload needs a limit in all."""
+        usual = self._session.timeout
+        silence_s = (usual.sock_connect or 0.0) + (usual.sock_read or 0.0)
+        total_s = silence_s + upload.size_bytes / _SLOWEST_UPLOAD_BYTES_A_S
+        return aiohttp.ClientTimeout(total=total_s, sock_connect=usual.sock_connect, sock_read=usual.sock_read)
 
     def _proxy(self, url: str) -> str | None:
         if not self._proxies:
@@ -173,5 +185,9 @@ def _translated() -> Iterator[None]:
         raise ConnectError(str(error)) from error
     except aiohttp.ConnectionTimeoutError as error:
         raise ConnectError("no connection within the time limit") from error
+    except (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as error:
+        raise ConnectError(f"{type(error).__name__}: {error}") from error
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
         raise TransportError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+    except UnicodeError as error:
+        raise ConnectError("the address is none: its host has an impossible name") from error

@@ -126,6 +126,16 @@ class Running:
         self.family |= found
         return found
 
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for `condition`, looking at the family each time; the process must not end meanwhile."""
+
+        def is_met() -> bool:
+            self.look()
+            assert self.process.poll() is None, f"it ended before {what}: {self.ended()}"
+            return bool(condition())
+
+        until(is_met, what)
+
     def ended(self, limit_s: float = 40.0) -> Finished:
         out, err = self.process.communicate(timeout=limit_s)
         return Finished(code=self.process.returncode, out=out, err=err)

@@ -39,9 +39,10 @@ class Interrupted:
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interrupted]:
     inputs = portraits(tmp_path_factory.mktemp("interrupt") / "in", _PICTURES)
     out = inputs.with_name("out")
-    engine = Running.start("restore", inputs, "--out", out, "--service-workers", "2", "--json", "--quiet")
+    engine = Running.start("restore", inputs, "--out", out, "--service-workers", "1", "--json", "--quiet")
     try:
-        until(lambda: engine.look() and events(out / ".face-recovery", "done"), "a first job to be done")
+        engine.until(lambda: events(out / ".face-recovery", "done"), "a first job is done")
+        _hold_workers(engine)
         key, lines = _key_of(engine), command_lines()
         during = finish("status", out, "--json").summary
         second = finish("resume", out)
@@ -51,6 +52,13 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interrupte
         yield Interrupted(out, key, lines, during, second, ended, time.monotonic() - began, engine)
     finally:
         engine.stop()
+
+
+def _hold_workers(engine: Running) -> None:
+    """Stop the workers where they are, so that the run can't end before it is interrupted."""
+    for each in engine.look():
+        if "engine.service.worker" in each.command:
+            os.kill(each.pid, signal.SIGSTOP)
 
 
 def _key_of(engine: Running) -> str:

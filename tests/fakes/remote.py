@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -38,9 +39,10 @@ class NoConnection:
 
 @dataclass(frozen=True)
 class Lost:
-    """The exchange breaks off; the work behind it is done only if `is_done`."""
+    """The exchange breaks off after `after_s`; the work behind it is done only if `is_done`."""
 
     is_done: bool
+    after_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class FakeRemote:
         self.etag = '"one"'
         self.page_rows = 100
         self.links_minted = 0
+        self.ahead_s = 0.0  # of the remote's clock
+        self.credits: float = 1  # charged a finished job
         self.fates: dict[int, tuple[str, str]] = {}  # status and message of a job of the run, whatever time says
         self.before: Callable[[str], None] = lambda _call: None  # told each call before it is answered
 
@@ -103,6 +107,8 @@ class FakeRemote:
         fault = self._next_fault(call)
         if headers.get("X-API-Key") != KEY:
             return _json(401, {"message": "no such key"})
+        if isinstance(fault, Lost):
+            await self.clock.sleep(fault.after_s)
         if isinstance(fault, Lost) and not fault.is_done:
             raise TransportError("lost before")
         if isinstance(fault, Answer):
@@ -148,7 +154,10 @@ class FakeRemote:
         job = RemoteJob(str(uuid.uuid4()), upload.filename, dict(upload.fields), self.clock.now(), self.result)
         self.jobs[job.process_id] = job
         self.accepted.append(job.filename)
-        return _json(200, {"process_id": job.process_id, "source_id": "", "eta": job.accepted_at + self.job_s})
+        eta = job.accepted_at + self.ahead_s + self.job_s
+        date = formatdate(job.accepted_at + self.ahead_s, usegmt=True)
+        answer = {"process_id": job.process_id, "source_id": "", "eta": eta}
+        return Response(200, {"Date": date}, orjson.dumps(answer))
 
     def _list(self, query: dict[str, list[str]]) -> Response:
         start = int(query.get("cursor", ["0"])[0])
@@ -173,7 +182,7 @@ class FakeRemote:
             "modification_time": job.accepted_at + self.job_s,
             "output_width": self.size[0],
             "output_height": self.size[1],
-            "credits": 1 if status == "Completed" else 0,
+            "credits": self.credits if status == "Completed" else 0,
         }
         return {**row, "message": message} if message else row
 
@@ -197,6 +206,8 @@ class FakeRemote:
             start = int(asked[1])
         body = job.result[start:]
         answered = {"ETag": self.etag, "Content-Length": str(len(body))}
+        if start:
+            answered["Content-Range"] = f"bytes {start}-{len(job.result) - 1}/{len(job.result)}"
         return FakeFile(206 if start else 200, answered, body if cut is None else body[:cut], is_cut=cut is not None)
 
 

@@ -11,15 +11,19 @@ from engine.disk import path_of_text
 from engine.errors import InputError, UsageError
 from engine.inputs.folder import Globs
 from engine.inputs.naming import Namer
-from engine.inputs.scan import Sizing, candidates, check_inputs, scan
+from engine.inputs.scan import Sizing, Sources, candidates, check_inputs, scan
 from engine.job.parameters import FaceRecovery, OutputFormat
 from engine.job.spec import JobSpec
 from engine.journal.line import decode, encode
 
 
-def _scan(*inputs: str | Path, sizing: Sizing | None = None, **options) -> list[JobSpec]:
+def _scan(
+    *inputs: str | Path, sizing: Sizing | None = None, sources: Sources | None = None, **options
+) -> list[JobSpec]:
     found = candidates([str(each) for each in inputs], Globs(), ())
-    return list(scan(found, sizing or Sizing(FaceRecovery()), Namer(OutputFormat.JPEG), **options))
+    return list(
+        scan(found, sizing or Sizing(FaceRecovery()), Namer(OutputFormat.JPEG), sources or Sources(), **options)
+    )
 
 
 def test_a_picture_becomes_a_plan_line(tmp_path: Path, jpeg: bytes):
@@ -33,7 +37,6 @@ def test_a_picture_becomes_a_plan_line(tmp_path: Path, jpeg: bytes):
         output="a.jpg",
         format="jpeg",
         size_bytes=len(jpeg),
-        modified_ns=path.stat().st_mtime_ns,
         width=40,
         height=30,
         credits=1,
@@ -77,8 +80,9 @@ def test_known_sources_are_passed_over_and_numbering_goes_on(tmp_path: Path, jpe
     """A plan that is continued gets lines for what it lacks, and no number twice."""
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(jpeg)
-    known = str(tmp_path / "a.jpg")
-    (spec,) = _scan(tmp_path, first_number=10, is_known=lambda source: source == known)
+    sources = Sources()
+    sources.take(str(tmp_path / "a.jpg"))
+    (spec,) = _scan(tmp_path, first_number=10, sources=sources)
     assert (spec.number, spec.output) == (10, "b.jpg")
 
 
@@ -182,7 +186,7 @@ def test_files_that_may_not_be_read_have_a_reason(shared: Path, jpeg: bytes, as_
             "from engine.inputs.scan import *; from engine.inputs.folder import Globs\n"
             "from engine.inputs.naming import Namer; from engine.job.parameters import *\n"
             "found = candidates([str(folder / 'in'), str(folder / 'in/locked/b.jpg')], Globs(), ())\n"
-            "for spec in scan(found, Sizing(FaceRecovery()), Namer(OutputFormat.JPEG)):\n"
+            "for spec in scan(found, Sizing(FaceRecovery()), Namer(OutputFormat.JPEG), Sources()):\n"
             "    print(os.path.basename(spec.source), '|', spec.reason)"
         )
         refused = as_somebody_else(

@@ -14,7 +14,6 @@ SPECS = [
         output="sub/b.jpg",
         format="png",
         size_bytes=1234,
-        modified_ns=5,
         width=40,
         height=30,
         output_width=80,

@@ -7,11 +7,12 @@ from engine.inputs.naming import Namer
 from engine.job.parameters import OutputFormat
 from engine.journal.line import encode
 from engine.journal.replay import read
+from engine.pipeline.closing import Reason
 from engine.pipeline.inspection import inspect
 from engine.pipeline.opening import begin
 from engine.pipeline.plan import Known, scan_order
 from engine.pipeline.summary import ExitCode
-from tests.fakes.remote import Answer, Cut, Lost
+from tests.fakes.remote import KEY, Answer, Cut, Lost
 from tests.pipeline.harness import Bench, noise, picture
 
 
@@ -228,3 +229,68 @@ async def test_every_journaled_step_is_one_the_table_allows(tmp_path):
     await bench.restore()
     assert sum(1 for _record in read(bench.run_folder.journal)) > 20
     assert inspect(bench.run_folder).planned == 6
+
+
+async def test_time_between_two_processes_passes_no_deadline(tmp_path):
+    """A job that was left in flight overnight is picked up, not given up."""
+    bench = Bench(tmp_path, settings={"job_deadline_s": 3600.0}).pictures(3)
+    bench.remote.job_s = 1e9
+
+    def stop(call):
+        if call == "status":
+            bench.closing.tell(Reason.INTERRUPTED, "interrupted")
+
+    bench.remote.before = stop
+    await bench.restore()
+    await bench.clock.sleep(50_000)
+    bench.remote.before = lambda _call: None
+    bench.remote.job_s = 1.0
+    assert (await bench.resume()).exit_code is ExitCode.DONE
+    assert_all_is_well(bench, 3)
+
+
+async def test_pictures_added_to_a_run_survive_an_interrupt_while_they_are_planned(tmp_path):
+    """A finished run that was being added to is not taken for finished again."""
+    bench = Bench(tmp_path, settings={"max_in_flight": 4}).pictures(3)
+    await bench.restore()
+    bench.pictures(400)
+
+    def stop(call):
+        if call == "submit" and len(bench.remote.accepted) > 5:
+            bench.closing.tell(Reason.INTERRUPTED, "interrupted")
+
+    bench.remote.before = stop
+    assert (await bench.restore()).exit_code is ExitCode.INTERRUPTED
+    bench.remote.before = lambda _call: None
+    summary = await bench.resume()
+    assert (summary.exit_code, summary.planned, summary.done) == (ExitCode.DONE, 400, 400)
+    assert len(set(bench.remote.accepted)) == len(bench.remote.accepted) == 400
+
+
+async def test_suspicion_outlives_a_resume_that_came_to_nothing(tmp_path):
+    """A journal that lacks lines is still distrusted after a resume that ended at a refused key."""
+    bench = Bench(tmp_path).pictures(3)
+    await bench.restore()
+    bench.run_folder.journal.write_bytes(b"")
+    bench.key = "wrong"
+    assert (await bench.resume()).exit_code is ExitCode.KEY_REFUSED
+    bench.key = KEY
+    assert (await bench.resume()).exit_code is ExitCode.DONE
+    assert_all_is_well(bench, 3)
+
+
+async def test_a_suspect_resume_flies_no_job_twice(tmp_path):
+    """Jobs that are looked up and proven absent while orphans are sought have one flight each."""
+    bench = Bench(tmp_path, settings={"submit_concurrency": 20}).pictures(20)
+    bench.remote.fault("submit", *[Lost(is_done=False)] * 20)
+
+    def die_looking(call):
+        if call == "listing" and bench.remote.count("submit") == 20:
+            raise Crash
+
+    bench.remote.before = die_looking
+    with pytest.raises(BaseExceptionGroup):
+        await bench.restore()
+    bench.remote.before = lambda _call: None
+    assert (await bench.resume()).exit_code is ExitCode.DONE
+    assert_all_is_well(bench, 20)

@@ -263,8 +263,8 @@ async def test_a_status_that_fails_is_asked_again(bench):
     assert (summary.done, len(bench.remote.accepted)) == (3, 3)
 
 
-async def test_a_job_that_the_remote_lost_is_looked_up_then_sent_again(bench):
-    """A 404 on status is looked up by filename; provably gone, the job is sent once more."""
+def lose_the_second(bench):
+    """Let the remote forget job 1 when its status is asked for."""
     lost = []
 
     def lose_one(call):
@@ -273,8 +273,152 @@ async def test_a_job_that_the_remote_lost_is_looked_up_then_sent_again(bench):
             lost.append(bench.remote.jobs.pop(job.process_id))
 
     bench.remote.before = lose_one
+
+
+async def test_a_job_that_the_own_service_lost_is_looked_up_then_sent_again(bench):
+    """A 404 on status at the run's own service is looked up by filename; provably gone, the job is sent once more."""
+    bench.is_own = True
+    lose_the_second(bench)
     summary = await bench.restore()
     assert (summary.done, summary.resubmitted, len(bench.remote.accepted)) == (3, 1, 4)
+
+
+async def test_a_job_that_a_paid_backend_lost_is_not_paid_for_again(bench):
+    """A process id that the cloud no longer knows has expired: the job fails, counted as charged."""
+    lose_the_second(bench)
+    summary = await bench.restore()
+    assert (summary.done, summary.failed, len(bench.remote.accepted)) == (2, 1, 3)
+    assert summary.credits_charged == 3
+
+
+async def test_the_settle_time_begins_when_the_post_became_unclear(bench):
+    """A POST that took longer than the settle time to break off is still given all of it before a repeat."""
+    bench.settings |= {"settle_s": 30.0, "submit_concurrency": 1}
+    bench.remote.fault("submit", Lost(is_done=True, after_s=120.0))
+
+    def show_late(_call):
+        for job in bench.remote.jobs.values():
+            job.is_hidden = bench.clock.monotonic() < 140.0
+
+    bench.remote.before = show_late
+    summary = await bench.restore()
+    assert (summary.adopted, len(bench.remote.accepted)) == (1, 3)
+
+
+async def test_a_picture_whose_every_submit_is_unclear_is_given_up(bench):
+    """One poisonous picture fails in the end, with a reason; the others are done."""
+    bench.settings |= {"submit_concurrency": 1, "submit_attempts": 3}
+    posts = []
+
+    def poison(call):
+        if call == "submit" and not posts:
+            posts.append(call)
+            bench.remote.fault("submit", Answer(500))
+        elif call == "submit" and bench.remote.job(1) and bench.remote.job(2):
+            bench.remote.fault("submit", Answer(500))
+
+    bench.remote.before = poison
+    summary = await bench.restore()
+    assert (summary.done, summary.failed, len(bench.remote.accepted)) == (2, 1, 2)
+    assert bench.remote.count("submit") == 5
+
+
+async def test_a_billed_job_that_fails_here_counts_against_the_limit(tmp_path):
+    """What the backend charged for is charged, though no output came of it: --max-credits stays a cap."""
+    bench = Bench(tmp_path, settings={"max_credits": 2, "max_in_flight": 1}).pictures(6)
+    bench.remote.result = b"no picture"
+    summary = await bench.restore()
+    assert (summary.exit_code, summary.failed, summary.credits_charged) == (ExitCode.NO_CREDITS, 2, 2)
+    assert len(bench.remote.accepted) == 2
+
+
+async def test_a_long_outage_of_the_file_host_gives_up_nothing(bench):
+    """Results that can't be fetched for half an hour are fetched afterwards."""
+
+    def outage(call):
+        if call == "file" and bench.clock.monotonic() < 1800.0:
+            bench.remote.fault("file", Answer(503))
+
+    bench.remote.before = outage
+    assert (await bench.restore()).done == 3
+
+
+async def test_a_status_that_always_fails_ends_at_the_deadline(bench):
+    """No job is asked about for ever, whatever the remote answers; the others are not held up."""
+    bench.settings["job_deadline_s"] = 600.0
+
+    def fail_one(call):
+        job = bench.remote.job(1)
+        if call == "status" and job and bench.remote.requests[-1][1].endswith(job.process_id):
+            bench.remote.fault("status", Answer(500))
+
+    bench.remote.before = fail_one
+    summary = await bench.restore()
+    assert (summary.done, summary.failed) == (2, 1)
+
+
+async def test_a_listing_that_always_fails_stops_the_run_resumably(bench):
+    """Without the listing nothing unclear can be decided: the run ends with a reason instead of waiting for ever."""
+    bench.settings |= {"submit_concurrency": 1, "unreachable_limit_s": 300.0}
+    bench.remote.fault("submit", Lost(is_done=True))
+
+    def no_listing(call):
+        if call == "listing" and bench.remote.accepted:
+            bench.remote.fault("listing", Answer(500))
+
+    bench.remote.before = no_listing
+    summary = await bench.restore()
+    assert summary.exit_code is ExitCode.INTERRUPTED
+    bench.remote.before = lambda _call: None
+    assert (await bench.resume()).done == 3
+    assert len(bench.remote.accepted) == 3
+
+
+async def test_an_interrupt_is_heard_during_the_greeting(bench):
+    """A remote that says to come back in a quarter of an hour does not hold up a Ctrl-C."""
+    bench.remote.fault("listing", *[Answer(429, {"Retry-After": "900"})] * 3)
+    bench.remote.before = lambda _call: bench.closing.tell(Reason.INTERRUPTED, "interrupted")
+    started = bench.clock.monotonic()
+    assert (await bench.restore()).exit_code is ExitCode.INTERRUPTED
+    assert bench.clock.monotonic() - started < 900
+
+
+async def test_a_remote_clock_that_is_hours_ahead_costs_no_time(bench):
+    """An eta by a clock that runs two hours ahead does not postpone the first look by two hours."""
+    bench.remote.ahead_s = 7200.0
+    started = bench.clock.monotonic()
+    assert (await bench.restore()).done == 3
+    assert bench.clock.monotonic() - started < 120
+
+
+async def test_another_part_of_a_result_than_asked_for_is_not_joined(tmp_path):
+    """A 206 that does not begin where the .part file ends starts the download over."""
+    bench = Bench(tmp_path).pictures(1)
+    bench.remote.result, bench.remote.size = noise((1000, 900)), (1000, 900)
+    whole = bench.remote.result
+    wrong = Answer(206, {"Content-Range": f"bytes 0-{len(whole) - 1}/{len(whole)}", "ETag": '"one"'}, whole)
+    bench.remote.fault("file", Cut(1_500_000), wrong)
+    assert (await bench.restore()).done == 1
+    assert (bench.out / "p000.jpg").read_bytes() == whole
+
+
+async def test_somebody_elses_part_file_is_left_alone(bench):
+    """A .part file that was there before is not written over; its job says so."""
+    bench.out.mkdir()
+    (bench.out / "p001.jpg.part").write_bytes(b"precious")
+    summary = await bench.restore()
+    assert (summary.done, summary.failed) == (2, 1)
+    assert (bench.out / "p001.jpg.part").read_bytes() == b"precious"
+
+
+async def test_hostile_numbers_from_the_remote_break_nothing(bench):
+    """Credits that are negative or beyond counting are not believed."""
+    bench.remote.credits = -5
+    summary = await bench.restore()
+    assert (summary.done, summary.credits_charged) == (3, 3)
+    bench.remote.credits = 1e300
+    (bench.inputs / "more.jpg").write_bytes(picture())
+    assert (await bench.restore()).credits_charged == 4
 
 
 async def test_a_job_that_never_ends_is_given_up_at_the_deadline(bench):

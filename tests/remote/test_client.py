@@ -251,15 +251,27 @@ class TestListing:
             {"data": [], "pagination": None},
             {"data": [], "pagination": {"has_next_page": True}},
             {"data": [], "pagination": {"has_next_page": True, "next_cursor": ""}},
-            {"data": [{}], "pagination": {}},
-            {"data": [None], "pagination": {}},
-            {"data": ["p"], "pagination": {}},
+            {"data": [{"filename": "run-000001.png"}], "pagination": {}},
         ],
         ids=repr,
     )
     async def test_a_listing_that_can_not_be_trusted_is_an_error(self, members: object):
         """Absence is proven by a whole listing only: anything less is read again."""
         assert (await _fails(Call.LISTING, Answer(json=members))).kind is Kind.TRANSIENT
+
+    @pytest.mark.parametrize("row", [{}, None, "p", {"status": "Completed"}])
+    async def test_a_row_that_can_not_be_this_runs_spoils_no_listing(self, row: object):
+        """Somebody else's odd row, without id and filename, is passed over."""
+        client, _transport = _client(Answer(json={"data": [row, ROW], "pagination": {}}))
+        assert [each.process_id for each in (await client.listing()).rows] == ["p"]
+
+    async def test_pages_that_go_in_a_circle_are_an_error(self):
+        """A cursor that comes back ends the reading instead of repeating it for ever."""
+        page = Answer(json={"data": [ROW], "pagination": {"has_next_page": True, "next_cursor": "c"}})
+        client, _transport = _client(page, page, page)
+        with pytest.raises(RemoteError) as caught:
+            [row async for row in client.rows()]
+        assert caught.value.kind is Kind.TRANSIENT
 
 
 class TestStatus:
@@ -284,14 +296,14 @@ class TestLink:
         [
             (
                 {"download_url": "https://s3.example/x?sig=1", "expiry": 1_760_003_600},
-                Link("https://s3.example/x?sig=1", 1_760_003_600.0),
+                Link("https://s3.example/x?sig=1"),
             ),
-            ({"download_url": "/files/x?sig=1"}, Link("https://api.example.org/files/x?sig=1", 0.0)),
-            ({"download_url": "files/x", "expiry": "later"}, Link(f"{BASE}/files/x", 0.0)),
+            ({"download_url": "/files/x?sig=1"}, Link("https://api.example.org/files/x?sig=1")),
+            ({"download_url": "files/x", "expiry": "later"}, Link(f"{BASE}/files/x")),
         ],
     )
     async def test_a_link_is_minted(self, members: dict, link: Link):
-        """Absolute, or relative to the base URL; an expiry that is none counts as not said."""
+        """Absolute, or relative to the base URL."""
         client, _transport = _client(Answer(json=members))
         assert await client.link("p") == link
 
