@@ -1,8 +1,9 @@
-"""The poll lane: one heap of due times for all accepted jobs, no task for a job that waits."""
+"""The poll lane: first looks and further ones in two heaps of due times; no task for a job that waits."""
 
 import asyncio
 import heapq
 import itertools
+import math
 from collections.abc import Awaitable, Callable
 
 from engine.job.state import Event
@@ -16,6 +17,8 @@ from engine.remote.row import Progress, Row
 
 __all__ = ["PollLane"]
 
+_Entry = tuple[float, int, Flight]
+
 
 class PollLane:
     """Looks at each accepted flight when it is due; hands finished ones to `on_finished`, lost ones to `on_lost`."""
@@ -26,9 +29,10 @@ class PollLane:
         self._scope = scope
         self._on_finished = on_finished
         self._on_lost = on_lost
-        self._due: list[tuple[float, int, Flight]] = []
+        self._firsts: list[_Entry] = []  # by the time that was foretold, monotonic seconds
+        self._nexts: list[_Entry] = []  # by the time that was decided
         self._order = itertools.count()
-        self._sooner = asyncio.Event()
+        self._changed = asyncio.Event()
         self._gate = scope.gate("poll")
         self._backoff = scope.backoff()
         settings = scope.settings
@@ -36,13 +40,19 @@ class PollLane:
         self._slots = Permits(settings.poll_concurrency)
 
     def __repr__(self) -> str:
-        return f"<PollLane {len(self._due)} waiting, {self._schedule!r}>"
+        return f"<PollLane {len(self._firsts) + len(self._nexts)} waiting, {self._schedule!r}>"
 
     def add(self, flight: Flight) -> None:
         """Take an accepted flight; one from an earlier process is looked at right away."""
         flight.looks = flight.failed_looks = 0
         flight.polled_from = self._scope.clock.monotonic()
-        self._put(flight, 0.0 if flight.is_resumed else self._schedule.first_wait_s(self._forecast_s(flight)))
+        soon_s = 0.0 if flight.is_resumed else self._schedule.scout_wait_s()
+        if soon_s is not None:
+            self._put(flight, soon_s)
+            return
+        # Ordered by what was foretold; when the top one is due is asked anew each time, as jobs that finish teach.
+        heapq.heappush(self._firsts, (flight.polled_from + self._forecast_s(flight), next(self._order), flight))
+        self._changed.set()
 
     def again(self, flight: Flight, wait_s: float) -> None:
         """Take back a finished flight whose download did not work out, to be looked at after `wait_s`."""
@@ -55,28 +65,36 @@ class PollLane:
                 await self._wait_for_due()
                 await self._gate.passed()
                 await self._slots.take()
-                _due, _order, flight = heapq.heappop(self._due)
-                group.create_task(self._look(flight))
+                group.create_task(self._look(heapq.heappop(self._soonest()[1])[2]))
 
     def _put(self, flight: Flight, wait_s: float) -> None:
         due = self._scope.clock.monotonic() + wait_s
-        heapq.heappush(self._due, (due, next(self._order), flight))
-        if self._due[0][2] is flight:
-            self._sooner.set()
+        heapq.heappush(self._nexts, (due, next(self._order), flight))
+        self._changed.set()
+
+    def _soonest(self) -> tuple[float, list[_Entry]]:
+        """Return when the next look is due, in monotonic seconds, and the heap that it is the top of."""
+        first_due = next_due = math.inf
+        if self._firsts:
+            flight = self._firsts[0][2]
+            first_due = flight.polled_from + self._schedule.first_wait_s(self._forecast_s(flight))
+        if self._nexts:
+            next_due = self._nexts[0][0]
+        return (first_due, self._firsts) if first_due < next_due else (next_due, self._nexts)
 
     async def _wait_for_due(self) -> None:
-        """Return when the first flight of the heap is due; an earlier one that arrives meanwhile counts."""
+        """Return when a flight is due; whatever changes the order meanwhile counts."""
         while True:
-            self._sooner.clear()
-            wait_s = self._due[0][0] - self._scope.clock.monotonic() if self._due else None
-            if wait_s is not None and wait_s <= 0:
+            self._changed.clear()
+            wait_s = self._soonest()[0] - self._scope.clock.monotonic()
+            if wait_s <= 0:
                 return
-            sooner = asyncio.ensure_future(self._sooner.wait())
-            sleep = asyncio.ensure_future(self._scope.clock.sleep(wait_s)) if wait_s is not None else None
+            changed = asyncio.ensure_future(self._changed.wait())
+            sleep = asyncio.ensure_future(self._scope.clock.sleep(wait_s)) if wait_s < math.inf else None
             try:
-                await asyncio.wait([task for task in (sooner, sleep) if task], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([task for task in (changed, sleep) if task], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                sooner.cancel()
+                changed.cancel()
                 if sleep is not None:
                     sleep.cancel()
 
@@ -127,6 +145,7 @@ class PollLane:
         if not flight.is_resumed and not flight.download_failures:
             took_s = row.modified - row.created if row.modified > row.created > 0 else flight.remote_s
             self._schedule.learn(forecast_s=self._forecast_s(flight), took_s=min(took_s, flight.remote_s))
+            self._changed.set()
 
     @staticmethod
     def _forecast_s(flight: Flight) -> float:

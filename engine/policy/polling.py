@@ -1,20 +1,26 @@
 """When to look at a job: first near its eta, corrected by what finished jobs taught, then ever less often.
 
-The remote's eta is a guess with a bias. Each finished job tells how far off its eta was; the running mean of
-that error moves the first look, and its mean deviation sets the rhythm of the following ones: jobs that end
-when foretold are looked at once or twice, erratic ones at a pace that fits their spread.
+The remote's eta is a guess, often wrong by a factor: it multiplies a queue by a pace. Each finished job tells the
+factor between what was foretold and what it took; the running mean of that factor moves the first looks of all jobs
+still waiting, and the mean deviation from the corrected forecast sets the rhythm of the looks that follow: jobs that
+end when foretold are looked at once or twice, erratic ones at a pace that fits their spread.
 """
 
 __all__ = ["PollSchedule"]
 
 # Weight of the newest job in the running means: about the last 20 jobs count.
 _LEARNING = 0.1
-# A first look a little before the foretold end would mostly be wasted; half a deviation after it mostly hits.
+# Half a deviation after the corrected forecast most jobs are done; looking sooner would mostly be in vain.
 _MARGIN = 0.5
 # Each look in vain lengthens the next wait by half, so a stuck job costs a logarithm of looks.
 _GROWTH = 1.5
 # An eta further off than this is a mistake, not a forecast (the contract's worst case is 3 hours).
 _MAX_FORECAST_S = 3 * 3600.0
+# One odd job must not move the factor beyond all reason.
+_MIN_FACTOR, _MAX_FACTOR = 0.01, 100.0
+# Until a job has finished nobody knows what the etas are worth: the first few jobs are looked at early.
+_SCOUTS = 3
+_SCOUT_WAIT_S = 0.5
 
 
 class PollSchedule:
@@ -24,14 +30,15 @@ class PollSchedule:
         self._min_s = min_s
         self._max_s = max_s
         self._learned = 0
+        self._scouts = 0
         self._mean_s = 0.0  # how long jobs take
-        self._bias_s = 0.0  # how much longer than foretold
+        self._factor = 1.0  # between what was foretold and what it took
         self._spread_s = 0.0  # mean absolute deviation from the corrected forecast
 
     def __repr__(self) -> str:
         return (
             f"<PollSchedule {self._learned} jobs: mean {self._mean_s:.2f} s, "
-            f"bias {self._bias_s:+.2f} s, spread {self._spread_s:.2f} s>"
+            f"factor {self._factor:.2f}, spread {self._spread_s:.2f} s>"
         )
 
     def learn(self, *, forecast_s: float, took_s: float) -> None:
@@ -41,12 +48,20 @@ class PollSchedule:
         self._mean_s += weight * (took_s - self._mean_s)
         expected = self._expected_s(forecast_s)
         if self._is_forecast(forecast_s):
-            self._bias_s += weight * (took_s - forecast_s - self._bias_s)
+            factor = min(_MAX_FACTOR, max(_MIN_FACTOR, took_s / forecast_s))
+            self._factor += weight * (factor - self._factor)
         self._spread_s += weight * (abs(took_s - expected) - self._spread_s)
 
+    def scout_wait_s(self) -> float | None:
+        """Return an early first look for one of the first jobs; None when there have been enough, or one finished."""
+        if self._learned or self._scouts >= _SCOUTS:
+            return None
+        self._scouts += 1
+        return max(self._min_s, _SCOUT_WAIT_S)
+
     def first_wait_s(self, forecast_s: float) -> float:
-        """Return the wait from acceptance to the first look."""
-        return self._bounded(self._expected_s(forecast_s) + _MARGIN * self._spread_s)
+        """Return the wait from acceptance to the first look, as far as is known by now: it changes as jobs finish."""
+        return max(self._min_s, self._expected_s(forecast_s) + _MARGIN * self._spread_s)
 
     def next_wait_s(self, looks: int, waited_s: float) -> float:
         """Return the wait after `looks` in vain (from 1), `waited_s` after acceptance."""
@@ -54,13 +69,8 @@ class PollSchedule:
         return min(self._max_s, step * _GROWTH ** min(looks - 1, 20))
 
     def _expected_s(self, forecast_s: float) -> float:
-        if self._is_forecast(forecast_s):
-            return max(0.0, forecast_s + self._bias_s)
-        return self._mean_s
+        return forecast_s * self._factor if self._is_forecast(forecast_s) else self._mean_s
 
     @staticmethod
     def _is_forecast(forecast_s: float) -> bool:
         return 0.0 < forecast_s <= _MAX_FORECAST_S
-
-    def _bounded(self, wait_s: float) -> float:
-        return max(self._min_s, wait_s)

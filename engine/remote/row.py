@@ -64,7 +64,7 @@ class Row:
             output_width=_count(members.get("output_width")),
             output_height=_count(members.get("output_height")),
             output_bytes=_count(members.get("output_bytes")),
-            faces=faces if isinstance(faces, int) and not isinstance(faces, bool) else None,
+            faces=_count(faces) if isinstance(faces, int) and not isinstance(faces, bool) else None,
             warnings=tuple(map(str, warnings)) if isinstance(warnings, list) else (),
             message=_text(members.get("message")),
         )

@@ -7,7 +7,7 @@ smallest picture.
 __all__ = ["Pace", "work_units"]
 
 _FLOOR_MEGAPIXELS = 0.5
-_FIRST_GUESS_S = 2.0  # a unit on one core, before anything was measured
+_FIRST_GUESS_S = 0.2  # a unit on one core of a recent machine, before anything was measured here
 _MEMORY = 0.2  # weight of the newest job: about the last ten count
 
 

@@ -82,6 +82,7 @@ class FakeRemote:
         self.page_rows = 100
         self.links_minted = 0
         self.ahead_s = 0.0  # of the remote's clock
+        self.eta_factor = 1.0  # between what a submit is told and what it takes
         self.credits: float = 1  # charged a finished job
         self.fates: dict[int, tuple[str, str]] = {}  # status and message of a job of the run, whatever time says
         self.before: Callable[[str], None] = lambda _call: None  # told each call before it is answered
@@ -154,7 +155,7 @@ class FakeRemote:
         job = RemoteJob(str(uuid.uuid4()), upload.filename, dict(upload.fields), self.clock.now(), self.result)
         self.jobs[job.process_id] = job
         self.accepted.append(job.filename)
-        eta = job.accepted_at + self.ahead_s + self.job_s
+        eta = job.accepted_at + self.ahead_s + self.job_s * self.eta_factor
         date = formatdate(job.accepted_at + self.ahead_s, usegmt=True)
         answer = {"process_id": job.process_id, "source_id": "", "eta": eta}
         return Response(200, {"Date": date}, orjson.dumps(answer))

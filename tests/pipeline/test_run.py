@@ -391,6 +391,16 @@ async def test_a_remote_clock_that_is_hours_ahead_costs_no_time(bench):
     assert bench.clock.monotonic() - started < 120
 
 
+async def test_etas_that_are_far_too_late_are_not_waited_for(tmp_path):
+    """What the first finished jobs teach moves the looks at all others that are waiting already."""
+    bench = Bench(tmp_path).pictures(60)
+    bench.remote.eta_factor = 1000.0
+    started = bench.clock.monotonic()
+    assert (await bench.restore()).done == 60
+    assert bench.clock.monotonic() - started < 60
+    assert bench.remote.count("status") < 4 * 60
+
+
 async def test_another_part_of_a_result_than_asked_for_is_not_joined(tmp_path):
     """A 206 that does not begin where the .part file ends starts the download over."""
     bench = Bench(tmp_path).pictures(1)

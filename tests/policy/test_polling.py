@@ -36,7 +36,22 @@ def test_a_biased_eta_is_corrected(schedule: PollSchedule, bias_s: float):
     for _job in range(60):
         schedule.learn(forecast_s=20.0, took_s=20.0 + bias_s)
     assert 20.0 + bias_s <= schedule.first_wait_s(20.0) <= 20.0 + bias_s + 1.0
-    assert f"bias {bias_s:+.2f} s" in repr(schedule)
+    assert f"factor {1 + bias_s / 20:.2f}" in repr(schedule)
+
+
+def test_an_eta_that_is_wrong_by_a_factor_is_wrong_by_it_for_all(schedule: PollSchedule):
+    """Queues are foretold as a number of jobs times a pace: what short waits taught holds for long ones."""
+    for forecast_s in range(1, 20):
+        schedule.learn(forecast_s=forecast_s, took_s=forecast_s / 10)
+    assert 30.0 <= schedule.first_wait_s(300.0) <= 32.0
+
+
+def test_the_first_few_jobs_are_scouts(schedule: PollSchedule):
+    """Before anything has finished a few jobs are looked at early; afterwards none is."""
+    assert [schedule.scout_wait_s() for _job in range(5)] == [0.5, 0.5, 0.5, None, None]
+    other = PollSchedule(min_s=0.1, max_s=30.0)
+    other.learn(forecast_s=1.0, took_s=1.0)
+    assert other.scout_wait_s() is None
 
 
 def test_a_changed_bias_is_learned_anew(schedule: PollSchedule):
