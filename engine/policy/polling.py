@@ -46,11 +46,11 @@ class PollSchedule:
         self._learned += 1
         weight = max(_LEARNING, 1.0 / self._learned)
         self._mean_s += weight * (took_s - self._mean_s)
-        expected = self._expected_s(forecast_s)
         if self._is_forecast(forecast_s):
             factor = min(_MAX_FACTOR, max(_MIN_FACTOR, took_s / forecast_s))
             self._factor += weight * (factor - self._factor)
-        self._spread_s += weight * (abs(took_s - expected) - self._spread_s)
+        # Against the forecast as it is corrected now: the first job's error is the factor's, not a spread.
+        self._spread_s += weight * (abs(took_s - self._expected_s(forecast_s)) - self._spread_s)
 
     def scout_wait_s(self) -> float | None:
         """Return an early first look for one of the first jobs; None when there have been enough, or one finished."""
