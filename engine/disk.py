@@ -42,8 +42,12 @@ class AppendFile:
             sync_folder(path.parent)
 
     def append(self, data: bytes) -> None:
-        """Write all of `data` and sync; on failure cut the file back to what it held, and raise OSError."""
+        """Write all of `data` and sync; on failure cut the file back to what it held, and raise OSError.
+
+        A file that is not at its path any more takes nothing: what went there would be lost with the last descriptor.
+        """
         try:
+            self._check_in_place()
             _write_all(self._fd, data)
             if self._sync:
                 _sync_data(self._fd)
@@ -52,6 +56,11 @@ class AppendFile:
                 os.ftruncate(self._fd, self.size_bytes)
             raise
         self.size_bytes += len(data)
+
+    def _check_in_place(self) -> None:
+        there = self.path.stat()
+        if not os.path.samestat(there, os.fstat(self._fd)):
+            raise FileNotFoundError(errno.ENOENT, "replaced while it was in use", str(self.path))
 
     def truncate(self, size_bytes: int) -> None:
         os.ftruncate(self._fd, size_bytes)

@@ -160,6 +160,11 @@ def _explain(item: Any, spell: Callable[[str], str]) -> str:
     expected = describe_range(str(item["loc"][0])) if field is not None and len(item["loc"]) == 1 else ""
     wrong = item["input"] if not isinstance(item["input"], dict | list) else "the value"
     complaint = item["msg"].removeprefix("Value error, ")
+    match item["loc"]:
+        case (_, int(index), *parts):
+            return (
+                f"{name}: face {index + 1}, {' '.join(map(str, parts)) or 'as a whole'}: {wrong}: {complaint.lower()}"
+            )
     return f"{name}: {wrong} is not {expected}" if expected else f"{name}: {wrong}: {complaint}"
 
 

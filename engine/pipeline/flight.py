@@ -55,7 +55,7 @@ class Flight:
         return Outcome(
             number=self.number,
             source=self.spec.source,
-            output=self.spec.output,
+            output="" if reason else self.spec.output,
             reason=reason,
             process_id=self.process_id,
             credits=credits_charged,

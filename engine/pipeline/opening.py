@@ -37,7 +37,7 @@ def begin(order: Order, folder: RunFolder) -> Iterator[Opened]:
     run with other parameters.
     """
     check_inputs(order.inputs)
-    if folder.exists:
+    if folder.has_plan:
         with _again(order, folder) as opened:
             yield opened
         return
@@ -45,7 +45,7 @@ def begin(order: Order, folder: RunFolder) -> Iterator[Opened]:
     jobs = first_good(scan_order(order, past.known, folder.path), order.inputs)
     _make_folders(order.out, folder.path)
     with lock_folder(folder.path):
-        if folder.exists:
+        if folder.has_plan:
             raise UsageError(f"{folder.path} was begun by another process just now: repeat the command to join in")
         _save(order, folder)
         yield Opened(order, folder, past, jobs)
@@ -93,7 +93,7 @@ def _check_same(before: Order, now: Order, path: Path) -> None:
     ]
     if differences:
         raise UsageError(
-            f"{path} holds a run with another {' and '.join(differences)}: "
+            f"{path} holds a run that differs in {' and '.join(differences)}: "
             "give --run DIR (and another --out) for a new run, or `face-recovery resume` to finish that one"
         )
 
@@ -105,6 +105,8 @@ def _make_folders(out: Path, run: Path) -> None:
             probe = folder / ".write-test"
             probe.touch()
             probe.unlink()
+        except FileExistsError:
+            raise UsageError(f"{folder} is a file: name a folder") from None
         except OSError as error:
             raise UsageError(f"{folder} can't be written: {error.strerror or error}") from error
 

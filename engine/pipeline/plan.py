@@ -64,7 +64,7 @@ def _refuse_existing(spec: JobSpec, out: Path) -> JobSpec:
         return replace(spec, output="", credits=0, reason=f"its output {final} can't be written: {error.strerror}")
     if there is None:
         return spec
-    reason = f"{there} exists and is not this run's: move it away or choose another --out"
+    reason = f"has no room for its output: {there} exists and is not this run's; move it away or choose another --out"
     return replace(spec, output="", credits=0, reason=reason)
 
 

@@ -37,6 +37,11 @@ from engine.remote.transport import Transport
 
 __all__ = ["View", "run"]
 
+_ADVICE = {
+    Kind.KEY_REFUSED: "check the key, then resume",
+    Kind.GONE: "this is not the API's base URL, check --backend",
+    Kind.WRONG_ADDRESS: "this is not the API's base URL, check --backend",
+}
 _PLAN_GROUP = 512  # plan lines decoded per thread hop
 
 
@@ -116,9 +121,10 @@ async def _carry_out(scope: Scope, opened: Opened) -> None:
             await _sweep_up(scope)
     except* RemoteError as group:
         error = _first(group)
-        is_key = isinstance(error, RemoteError) and error.kind is Kind.KEY_REFUSED
-        advice = "check the key, then resume" if is_key else "resume later"
-        closing.tell(Reason.KEY_REFUSED if is_key else Reason.BROKEN, f"{error}: {advice}")
+        if not isinstance(error, RemoteError):
+            raise
+        reason = Reason.KEY_REFUSED if error.kind is Kind.KEY_REFUSED else Reason.BROKEN
+        closing.tell(reason, f"{error}: {_ADVICE.get(error.kind, 'resume later')}")
     except* MachineError as group:
         closing.tell(Reason.BROKEN, str(_first(group)))
     except* OSError as group:

@@ -37,6 +37,11 @@ class RunFolder:
         return self.order.exists()
 
     @property
+    def has_plan(self) -> bool:
+        """Say whether anything of the run may have been sent. One that never got so far is begun anew."""
+        return self.exists and self.plan.exists() and self.plan.stat().st_size > 0
+
+    @property
     def order(self) -> Path:
         return self.path / "run.toml"
 

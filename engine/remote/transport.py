@@ -6,6 +6,7 @@ large upload over a slow line is fine as long as it moves.
 """
 
 import ipaddress
+import os
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -182,7 +183,9 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except aiohttp.ClientConnectorError as error:
-        raise ConnectError(str(error)) from error
+        cause = error.os_error
+        why = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
+        raise ConnectError(f"can't connect to {error.host}:{error.port}: {why}") from error
     except aiohttp.ConnectionTimeoutError as error:
         raise ConnectError("no connection within the time limit") from error
     except (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as error:

@@ -509,7 +509,7 @@ async def test_other_parameters_in_the_same_run_folder_are_refused(bench):
     """A run folder never mixes two sets of parameters."""
     await bench.restore()
     bench.parameters = bench.parameters.model_copy(update={"strength": 0.5})
-    with pytest.raises(UsageError, match="another parameters"):
+    with pytest.raises(UsageError, match="differs in parameters"):
         await bench.restore()
 
 
