@@ -126,8 +126,8 @@ def test_no_boxes_are_a_statement_too(packing: object):
     [
         ("faces", "faces: is not JSON"),
         ([1, 2, 3, 4], "the value: a packed list holds five numbers a face: x, y, width, height, score"),
-        ([1, 2, 3, 4, 1.5], "1.5: Input should be less than or equal to 1"),
-        ([1, 2, 0, 4, 1], "0: Input should be greater than 0"),
+        ([1, 2, 3, 4, 1.5], "face 1, score: 1.5: input should be less than or equal to 1"),
+        ([1, 2, 0, 4, 1], "face 1, width: 0: input should be greater than 0"),
         ('[{"box": [1, 2, 3]}]', ""),
         ('[{"box": [1, 2, 3, 4], "x": 9}]', ""),
         ('[{"box": [1, 2, 3, 4], "name": "Ann"}]', ""),
