@@ -61,7 +61,8 @@ class PollSchedule:
 
     def first_wait_s(self, forecast_s: float) -> float:
         """Return the wait from acceptance to the first look, as far as is known by now: it changes as jobs finish."""
-        return max(self._min_s, self._expected_s(forecast_s) + _MARGIN * self._spread_s)
+        wait_s = self._expected_s(forecast_s) + _MARGIN * self._spread_s
+        return min(_MAX_FORECAST_S, max(self._min_s, wait_s))
 
     def next_wait_s(self, looks: int, waited_s: float) -> float:
         """Return the wait after `looks` in vain (from 1), `waited_s` after acceptance."""
