@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from engine.errors import MachineError, MissingExtra, UsageError
+from engine.errors import LOCAL_LIBRARIES, MachineError, MissingExtra, UsageError
 from engine.remote.endpoint import Endpoint
 from engine.settings import api_key
 
@@ -34,9 +34,8 @@ _SECRETS = ("TOPAZ_API_KEY", "FACE_RECOVERY_API_KEY", SERVICE_KEY)
 def check_backend(backend: str) -> None:
     """Raise UsageError for a backend that can't be used: unknown, without its key, without its extra."""
     if backend == "local":
-        for module in ("numpy", "onnx", "onnxruntime"):
-            if importlib.util.find_spec(module) is None:
-                raise MissingExtra("local", "--backend local")
+        if any(importlib.util.find_spec(library) is None for library in LOCAL_LIBRARIES):
+            raise MissingExtra("local", "--backend local")
         return
     if backend != "topaz" and urlsplit(backend).scheme not in ("http", "https"):
         raise UsageError(f"--backend {backend}: is not local, topaz or a base URL (http:// or https://)")

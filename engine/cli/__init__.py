@@ -8,7 +8,7 @@ import sys
 import typer
 
 from engine.cli.commands import app
-from engine.errors import EngineError
+from engine.errors import LOCAL_LIBRARIES, EngineError, MissingExtra
 
 __all__ = ["app", "main"]
 
@@ -23,6 +23,11 @@ def main() -> None:
     except EngineError as error:
         _say(str(error))
         sys.exit(4 if error.retry_helps else 2)
+    except ModuleNotFoundError as error:
+        if error.name not in LOCAL_LIBRARIES:
+            raise
+        _say(str(MissingExtra("local", "this command")))
+        sys.exit(2)
     except OSError as error:
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(2)

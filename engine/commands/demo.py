@@ -1,6 +1,5 @@
 """`demo`: damage a public-domain portrait in several ways, restore it for real, draw a before/after sheet."""
 
-import importlib.util
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from engine.commands.restore import Globs, Output, restore
 from engine.commands.terminal import print_line
 from engine.demo.contact_sheet import Row, draw
 from engine.demo.damage import Sample, make_damaged
-from engine.errors import MissingExtra, UsageError
+from engine.errors import UsageError
 
 __all__ = ["demo"]
 
@@ -19,8 +18,6 @@ _PARTS = ("damaged", "restored", "originals", "contact-sheet.png")  # all that a
 def demo(out: Path) -> int:
     """Make, restore and draw everything in `out`; return the exit code of the first restoration that did not work."""
     check_backend("local")
-    if importlib.util.find_spec("skimage") is None:
-        raise MissingExtra("local", "the demo")
     _clear(out)
     samples = make_damaged(out / "damaged")
     for width in sorted({sample.output_width for sample in samples}):

