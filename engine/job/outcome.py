@@ -1,6 +1,6 @@
 """How a job ended: the row of results.jsonl, and the sums a run is judged by."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 __all__ = ["Outcome", "Timings"]
@@ -41,10 +41,13 @@ class Outcome:
 
     def record(self) -> dict[str, Any]:
         """Return the members of the result row, empty ones left out."""
-        members = asdict(self)
-        number = members.pop("number")
-        rows = {name: value for name, value in members.items() if value or name in ("faces", "credits")}
-        return {"job": number, "status": "done" if self.is_done else "failed", **rows}
+        row: dict[str, Any] = {"job": self.number, "status": "done" if self.is_done else "failed"}
+        for name in _ROW:
+            value = getattr(self, name)
+            if value or name in ("faces", "credits"):
+                row[name] = value
+        row["timings"] = {name: getattr(self.timings, name) for name in Timings.__slots__}
+        return row
 
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> Self:
@@ -57,3 +60,6 @@ class Outcome:
 
 def _known(kind: type[Outcome] | type[Timings], record: dict[str, Any]) -> dict[str, Any]:
     return {each.name: record[each.name] for each in fields(kind) if each.name in record}
+
+
+_ROW = tuple(name for name in Outcome.__slots__ if name not in ("number", "timings"))
