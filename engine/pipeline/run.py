@@ -1,30 +1,25 @@
-"""The run: the only place that starts tasks. Past -> lanes -> end, the same for a new run and a resumed one."""
+"""The run: it opens the files, starts the lanes and ends them; the same for a new run and a resumed one."""
 
 import asyncio
 import contextlib
-import itertools
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 from engine.clock import Clock
 from engine.disk import AppendFile
 from engine.errors import MachineError
-from engine.job.spec import JobSpec
-from engine.job.state import Event, State
 from engine.job.tally import Tally
 from engine.journal.writer import JournalWriter
 from engine.pipeline.book import Book
 from engine.pipeline.closing import Closing, Reason
 from engine.pipeline.download import DownloadLane
+from engine.pipeline.feed import feed
 from engine.pipeline.finish import forget
-from engine.pipeline.flight import Flight
+from engine.pipeline.greeting import greet
 from engine.pipeline.lookup import Lookup
 from engine.pipeline.opening import Opened
 from engine.pipeline.past import rewrite_results
 from engine.pipeline.permits import Permits
-from engine.pipeline.plan import extend, read_plan
 from engine.pipeline.poll import PollLane
 from engine.pipeline.run_folder import open_journal
 from engine.pipeline.scope import Scope
@@ -42,7 +37,6 @@ _ADVICE = {
     Kind.GONE: "this is not the API's base URL, check --backend",
     Kind.WRONG_ADDRESS: "this is not the API's base URL, check --backend",
 }
-_PLAN_GROUP = 512  # plan lines decoded per thread hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +108,7 @@ async def _carry_out(scope: Scope, opened: Opened) -> None:
     closing = scope.closing
     is_sound = not scope.is_suspect
     try:
-        if await _greet(scope):
+        if await greet(scope):
             scope.book.mark("opened", run=scope.order.run_id, backend=scope.endpoint.name)
             is_sound = await _fly(scope, opened) or is_sound
         if scope.endpoint.is_own and not closing.leaving.is_set():
@@ -146,39 +140,6 @@ def _said(error: BaseException) -> str:
     return str(error)
 
 
-async def _greet(scope: Scope) -> bool:
-    """Make sure, before anything is sent, that there is an API behind the address and that it takes the key.
-
-    False when the run is told to leave meanwhile.
-    """
-    greeting = asyncio.create_task(_say_hello(scope))
-    leave = asyncio.create_task(scope.closing.leaving.wait())
-    try:
-        await asyncio.wait((greeting, leave), return_when=asyncio.FIRST_COMPLETED)
-        if not greeting.done():
-            return False
-        await greeting
-        return True
-    finally:
-        greeting.cancel()
-        leave.cancel()
-
-
-async def _say_hello(scope: Scope) -> None:
-    gate = scope.gate("greeting")
-    for _attempt in range(3):
-        await gate.passed()
-        try:
-            await scope.client.listing(limit=1)
-            return
-        except RemoteError as error:
-            last = error
-            if error.kind in (Kind.KEY_REFUSED, Kind.GONE, Kind.WRONG_ADDRESS):
-                break
-            gate.failed(error)
-    raise last
-
-
 async def _fly(scope: Scope, opened: Opened) -> bool:
     """Start the lanes, put the open jobs back where they were, feed the rest, and see it through.
 
@@ -190,99 +151,16 @@ async def _fly(scope: Scope, opened: Opened) -> bool:
     async with asyncio.TaskGroup() as group:
         running = (lookup.run(poll.add, submit.again), poll.run(), download.run(poll))
         lanes = [group.create_task(lane) for lane in running]
-        feed = group.create_task(_feed(scope, opened, submit, poll, lookup))
-        await _see_through(scope, feed, submit, download)
-        for task in (*lanes, feed):
+        feeding = group.create_task(feed(scope, opened, submit, poll, lookup))
+        await _see_through(scope, feeding, submit, download)
+        for task in (*lanes, feeding):
             task.cancel()
-    return feed.done() and not feed.cancelled() and feed.result()
+    return feeding.done() and not feeding.cancelled() and feeding.result()
 
 
-async def _feed(scope: Scope, opened: Opened, submit: SubmitLane, poll: PollLane, lookup: Lookup) -> bool:
-    """Bring every job into its lane, once; say whether all of them were."""
-    past = opened.past
-    for spec in past.open_jobs:
-        scope.in_flight.overdraw()
-        flight = _resumed(scope, spec)
-        if flight.process_id:
-            poll.add(flight)
-        else:
-            lookup.add(flight)
-    flying = {spec.number for spec in past.open_jobs}
-    if scope.is_suspect:
-        flying |= await _adopt_orphans(scope, opened, flying, poll, lookup)
-    return await submit.run(_jobs(scope, opened, flying))
-
-
-def _resumed(scope: Scope, spec: JobSpec) -> Flight:
-    """Return the flight of a job that an earlier process left in flight."""
-    job = scope.book.tally.open[spec.number]
-    flight = Flight(spec=spec)
-    flight.is_resumed = True
-    flight.process_id = job.process_id
-    flight.attempts = job.attempts
-    flight.input_sha256 = job.input_sha256
-    flight.accepted_at = job.accepted_at
-    flight.unclear_from = scope.clock.monotonic()
-    flight.eta = job.eta
-    flight.etag = job.etag
-    return flight
-
-
-async def _adopt_orphans(scope: Scope, opened: Opened, flying: set[int], poll: PollLane, lookup: Lookup) -> set[int]:
-    """A journal that lacks lines may lack intents: whatever the remote has of this run is adopted first.
-
-    Return the numbers of the jobs that were.
-    """
-    states, planned = scope.book.tally, opened.past.jobs
-
-    def is_lost(number: int) -> bool:
-        return number < planned and number not in flying and states.state(number) is State.PLANNED
-
-    rows = await lookup.orphans(is_lost)
-    for spec in await asyncio.to_thread(_specs, opened.folder.plan, rows.keys()):
-        row = rows[spec.number]
-        scope.book.note(spec.number, Event.UNCLEAR, reason="its intent was lost from the journal")
-        scope.book.note(
-            spec.number, Event.ACCEPTED, process_id=row.process_id, eta=row.eta, credits=spec.credits, adopted=True
-        )
-        scope.in_flight.overdraw()
-        poll.add(_resumed(scope, spec))
-    return set(rows)
-
-
-def _specs(plan: Path, numbers: Collection[int]) -> list[JobSpec]:
-    return [spec for spec in read_plan(plan) if spec.number in numbers] if numbers else []
-
-
-async def _jobs(scope: Scope, opened: Opened, flying: set[int]) -> AsyncIterator[JobSpec]:
-    """Yield the planned jobs that are not `flying`: first those that the plan holds, then those still being planned."""
-    tally, past = scope.book.tally, opened.past
-    lines = read_plan(opened.folder.plan) if tally.counts[State.PLANNED] else iter(())
-    is_planned = partial(_is_planned, tally, flying)
-    while group := await asyncio.to_thread(_take, filter(is_planned, lines)):
-        for spec in group:
-            yield spec
-    if opened.jobs is None:
-        return
-    scope.book.mark("planning")
-    async for group in extend(opened.folder, past.plan, opened.jobs, sync=scope.settings.sync):
-        tally.grow(group[-1].number + 1)
-        for spec in group:
-            yield spec
-    scope.book.mark("planned", jobs=tally.planned)
-
-
-def _is_planned(tally: Tally, flying: set[int], spec: JobSpec) -> bool:
-    return spec.number not in flying and tally.state(spec.number) is State.PLANNED
-
-
-def _take(jobs: Iterator[JobSpec]) -> list[JobSpec]:
-    return list(itertools.islice(jobs, _PLAN_GROUP))
-
-
-async def _see_through(scope: Scope, feed: asyncio.Task[bool], submit: SubmitLane, download: DownloadLane) -> None:
+async def _see_through(scope: Scope, feeding: asyncio.Task[bool], submit: SubmitLane, download: DownloadLane) -> None:
     """Return when every job has ended, or when the run is to be left and what is cheap has been finished."""
-    end = asyncio.create_task(_end(scope, feed))
+    end = asyncio.create_task(_end(scope, feeding))
     leave = asyncio.create_task(scope.closing.leaving.wait())
     try:
         await asyncio.wait((end, leave), return_when=asyncio.FIRST_COMPLETED)
@@ -303,8 +181,8 @@ async def _finish_cheap(scope: Scope, submit: SubmitLane, download: DownloadLane
         return
 
 
-async def _end(scope: Scope, feed: asyncio.Task[bool]) -> None:
-    await asyncio.wait((feed,))
+async def _end(scope: Scope, feeding: asyncio.Task[bool]) -> None:
+    await asyncio.wait((feeding,))
     await scope.in_flight.all_back()
 
 

@@ -1,0 +1,105 @@
+"""Every job of a run into its lane, once: those left in flight, those the journal lost, those still to be sent."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Collection, Iterator
+from functools import partial
+from pathlib import Path
+
+from engine.job.spec import JobSpec
+from engine.job.state import Event, State
+from engine.job.tally import Tally
+from engine.pipeline.flight import Flight
+from engine.pipeline.lookup import Lookup
+from engine.pipeline.opening import Opened
+from engine.pipeline.plan import extend, read_plan
+from engine.pipeline.poll import PollLane
+from engine.pipeline.scope import Scope
+from engine.pipeline.submit import SubmitLane
+
+__all__ = ["feed"]
+
+_PLAN_GROUP = 512  # plan lines decoded per thread hop
+
+
+async def feed(scope: Scope, opened: Opened, submit: SubmitLane, poll: PollLane, lookup: Lookup) -> bool:
+    """Bring every job into its lane, once; say whether all of them were."""
+    past = opened.past
+    for spec in past.open_jobs:
+        scope.in_flight.overdraw()
+        flight = _resumed(scope, spec)
+        if flight.process_id:
+            poll.add(flight)
+        else:
+            lookup.add(flight)
+    flying = {spec.number for spec in past.open_jobs}
+    if scope.is_suspect:
+        flying |= await _adopt_orphans(scope, opened, flying, poll, lookup)
+    return await submit.run(_jobs(scope, opened, flying))
+
+
+def _resumed(scope: Scope, spec: JobSpec) -> Flight:
+    """Return the flight of a job that an earlier process left in flight."""
+    job = scope.book.tally.open[spec.number]
+    flight = Flight(spec=spec)
+    flight.is_resumed = True
+    flight.process_id = job.process_id
+    flight.attempts = job.attempts
+    flight.input_sha256 = job.input_sha256
+    flight.accepted_at = job.accepted_at
+    flight.unclear_from = scope.clock.monotonic()
+    flight.eta = job.eta
+    flight.etag = job.etag
+    return flight
+
+
+async def _adopt_orphans(scope: Scope, opened: Opened, flying: set[int], poll: PollLane, lookup: Lookup) -> set[int]:
+    """A journal that lacks lines may lack intents: whatever the remote has of this run is adopted first.
+
+    Return the numbers of the jobs that were.
+    """
+    states, planned = scope.book.tally, opened.past.jobs
+
+    def is_lost(number: int) -> bool:
+        return number < planned and number not in flying and states.state(number) is State.PLANNED
+
+    rows = await lookup.orphans(is_lost)
+    for spec in await asyncio.to_thread(_specs, opened.folder.plan, rows.keys()):
+        row = rows[spec.number]
+        scope.book.note(spec.number, Event.UNCLEAR, reason="its intent was lost from the journal")
+        scope.book.note(
+            spec.number, Event.ACCEPTED, process_id=row.process_id, eta=row.eta, credits=spec.credits, adopted=True
+        )
+        scope.in_flight.overdraw()
+        poll.add(_resumed(scope, spec))
+    return set(rows)
+
+
+def _specs(plan: Path, numbers: Collection[int]) -> list[JobSpec]:
+    return [spec for spec in read_plan(plan) if spec.number in numbers] if numbers else []
+
+
+async def _jobs(scope: Scope, opened: Opened, flying: set[int]) -> AsyncIterator[JobSpec]:
+    """Yield the planned jobs that are not `flying`: first those that the plan holds, then those still being planned."""
+    tally, past = scope.book.tally, opened.past
+    lines = read_plan(opened.folder.plan) if tally.counts[State.PLANNED] else iter(())
+    is_planned = partial(_is_planned, tally, flying)
+    while group := await asyncio.to_thread(_take, filter(is_planned, lines)):
+        for spec in group:
+            yield spec
+    if opened.jobs is None:
+        return
+    scope.book.mark("planning")
+    async for group in extend(opened.folder, past.plan, opened.jobs, sync=scope.settings.sync):
+        tally.grow(group[-1].number + 1)
+        for spec in group:
+            yield spec
+    scope.book.mark("planned", jobs=tally.planned)
+
+
+def _is_planned(tally: Tally, flying: set[int], spec: JobSpec) -> bool:
+    return spec.number not in flying and tally.state(spec.number) is State.PLANNED
+
+
+def _take(jobs: Iterator[JobSpec]) -> list[JobSpec]:
+    return list(itertools.islice(jobs, _PLAN_GROUP))
