@@ -38,6 +38,9 @@ SUPPORTED = ("jpeg", "png", "tiff")
 # put near the start has an EOI of its own. Some programs pad with zeros.
 _END_MARKS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
 _TAIL_BYTES = 4 * 1024
+# A real header takes tens to hundreds of reads; before its pixels a PNG holds a handful of chunks.
+_MAX_HEADER_READS = 20_000
+_MAX_CHUNKS = 256
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _EXIF_BYTES = 64 * 1024  # as much as a JPEG can hold
 
@@ -174,7 +177,8 @@ def _supported(start: bytes) -> str:
 
 def _dimensions(path: Path, format_name: str) -> tuple[int, int]:
     try:
-        width, height = imagesize.get(path)
+        with path.open("rb") as file:
+            width, height = imagesize.get(_Budgeted(file))
         if format_name == "png" and _is_sideways_png(path):
             width, height = height, width
     except Exception as error:  # a hostile header may raise anything in the parser
@@ -189,11 +193,30 @@ def _dimensions(path: Path, format_name: str) -> tuple[int, int]:
     return width, height
 
 
+class _Budgeted:
+    """A file that can be read so many times: a header that is walked longer is no header but an attack on patience."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._reads_left = _MAX_HEADER_READS
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size_bytes: int = -1, /) -> bytes:
+        self._reads_left -= 1
+        if self._reads_left < 0:
+            raise ValueError("the header has no end")
+        return self._file.read(size_bytes)
+
+
 def _is_sideways_png(path: Path) -> bool:
     """Say whether an eXIf chunk before the pixels turns the picture; imagesize looks into JPEG and TIFF only."""
     with path.open("rb") as file:
         file.seek(8)
-        while (chunk := file.read(8)) and chunk[4:] != b"IDAT":
+        for _chunk in range(_MAX_CHUNKS):
+            chunk = file.read(8)
+            if not chunk or chunk[4:] == b"IDAT":
+                break
             size_bytes = int.from_bytes(chunk[:4], "big")
             if chunk[4:] == b"eXIf":
                 return _orientation(file, size_bytes) in _SIDEWAYS

@@ -336,3 +336,11 @@ def test_rubbish_behind_a_good_beginning_is_refused(tmp_path: Path, start: bytes
         assert 1 <= header.width <= 32_000
         assert 1 <= header.height <= 32_000
         assert header.width * header.height <= 100_000_000
+
+
+@pytest.mark.parametrize("segments", [b"\xff\xe0\x00\x02", b"\xff"], ids=["empty segments", "fill bytes"])
+def test_a_header_without_an_end_is_given_up(tmp_path: Path, segments: bytes):
+    """A JPEG that is nothing but segments is refused after some thousand reads, not after its last one."""
+    path = _file(tmp_path, b"\xff\xd8\xff" + segments * 200_000)
+    with pytest.raises(InputError, match="damaged JPEG header"):
+        read_header(path)

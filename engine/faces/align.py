@@ -77,8 +77,14 @@ def crop_aligned(rgb: Pixels, transform: Transform, size_px: int) -> Pixels:
     margin = 3 / scale_of(transform) + 3  # what the widest kernel below looks at
     left, top = np.floor(reach.min(axis=0) - margin).astype(int)
     right, bottom = np.ceil(reach.max(axis=0) + margin).astype(int)
-    region = _crop_repeating_border(rgb, left, top, right, bottom)
-    shift = np.array([[1.0, 0, left], [0, 1, top]])
+    # What lies within the picture, shrunk by a whole factor first: then the region is small, however far it reaches.
+    factor = max(1, int(1 / scale_of(transform) + 1e-6))
+    x, y = (int(np.clip(low, 0, side - 1)) for low, side in zip((left, top), rgb.shape[1::-1], strict=True))
+    inner = Image.fromarray(np.ascontiguousarray(rgb[y : max(y + 1, bottom), x : max(x + 1, right)])).reduce(factor)
+    begin_x, begin_y = (left - x) // factor, (top - y) // factor
+    end_x, end_y = -((x - right) // factor), -((y - bottom) // factor)
+    region = _crop_repeating_border(np.asarray(inner), begin_x, begin_y, end_x, end_y)
+    shift = np.array([[factor, 0.0, x + begin_x * factor], [0.0, factor, y + begin_y * factor]])
     return np.asarray(warp(Image.fromarray(region), compose(shift, transform), (size_px, size_px)))
 
 

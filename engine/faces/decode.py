@@ -84,6 +84,7 @@ def _decode(name: str, file: BinaryIO, size_bytes: int, kind: Format) -> Picture
         with OPENERS[kind](file) as image:
             _check_header(name, image, size_bytes)
             image.load()
+            pages = _pages(image)
             exif = kept_exif(image)
             turn = orientation(image)
             rgb, alpha, icc = to_rgb(image if turn is None else image.transpose(turn))
@@ -95,7 +96,14 @@ def _decode(name: str, file: BinaryIO, size_bytes: int, kind: Format) -> Picture
         if "unknown pixel mode" in str(error):
             raise InputError(f"{name} stores its pixels in a rare way; save it with 8 or 16 bits a sample") from error
         raise InputError(f"{name} is damaged and can't be decoded ({_reason(error)})") from error
-    return Picture(rgb=rgb, alpha=alpha, icc=icc, exif=exif, format=kind)
+    return Picture(rgb=rgb, alpha=alpha, icc=icc, exif=exif, format=kind, pages=pages)
+
+
+def _pages(image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # a broken second page is no reason to refuse a sound first one
+        return 1
 
 
 def _check_header(name: str, image: Image.Image, size_bytes: int) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from engine.faces.metadata import without_groups
 from engine.faces.options import Format
 from engine.faces.picture import Pixels
 
@@ -29,6 +30,8 @@ def encode(
     image = Image.fromarray(rgb)
     if alpha is not None:
         image.putalpha(Image.fromarray(alpha))
+    if exif is not None and form == "tiff":
+        exif = without_groups(exif)
     extra = {"icc_profile": icc, "exif": exif}
     image.save(target, form.upper(), **SETTINGS[form], **{name: value for name, value in extra.items() if value})
 

@@ -15,7 +15,7 @@ from engine.faces.encode import encode
 from engine.faces.face_model import FaceModel
 from engine.faces.grain import add_grain
 from engine.faces.options import FaceFound, Options, Restored
-from engine.faces.picture import Picture, Pixels
+from engine.faces.picture import Pixels, visible_rgb
 from engine.faces.resize import output_size, resize
 from engine.faces.slant import find_faces
 
@@ -37,10 +37,11 @@ class Flow:
         picture = decode(source)
         width, height = output_size(picture.width, picture.height, options.output_width, options.output_height)
         on_progress(DECODED)
-        faces = self._faces(picture, options)
+        visible = visible_rgb(picture)
+        faces = self._faces(visible, options)
         on_progress(DETECTED)
         canvas, alpha = resize(picture.rgb, picture.alpha, width, height)
-        for share in self._restore_faces(canvas, picture.rgb, faces, options.strength):
+        for share in self._restore_faces(canvas, visible, faces, options.strength):
             on_progress(DETECTED + int(share * (RESTORED - DETECTED)))
         if options.grain is not None:
             add_grain(canvas, options.grain, options.seed)
@@ -54,13 +55,13 @@ class Flow:
             output_width=width,
             output_height=height,
             faces=tuple(FaceFound(box=face.box, score=face.score) for face in faces),
-            warnings=tuple(_warnings(faces)),
+            warnings=tuple(_warnings(faces, picture.pages)),
         )
 
-    def _faces(self, picture: Picture, options: Options) -> list[Face]:
+    def _faces(self, rgb: Pixels, options: Options) -> list[Face]:
         if options.boxes is None:
-            return find_faces(self._detector, picture.rgb)
-        return faces_in_boxes(self._detector, picture.rgb, options.boxes)
+            return find_faces(self._detector, rgb)
+        return faces_in_boxes(self._detector, rgb, options.boxes)
 
     def _restore_faces(self, canvas: Pixels, source: Pixels, faces: Sequence[Face], strength: float) -> Iterator[float]:
         """Restore into `canvas`, batch by batch; yields the share of faces that are done."""
@@ -95,7 +96,9 @@ def _from_output(canvas: Pixels, source: Pixels) -> Transform:
     return np.array([[x, 0, 0], [0, y, 0]])
 
 
-def _warnings(faces: Sequence[Face]) -> Iterator[str]:
+def _warnings(faces: Sequence[Face], pages: int) -> Iterator[str]:
+    if pages > 1:
+        yield f"the file holds {pages} pictures; only the first was restored"
     if not faces:
         yield "no face was found; the picture was only resized"
     largest = max((max(face.box[2:]) for face in faces), default=0)

@@ -37,7 +37,9 @@ def _grain_tile(tile: Pixels, grain: Grain, random: np.random.Generator) -> None
     height, width = tile.shape[:2]
     tones = tile.astype(np.float32)
     channels = 3 if grain.model == "gaussian" else 1
-    noise = _particles(height, width, channels, grain, random) * np.float32(FULL_DEVIATION * grain.strength)
+    # A whole tile is drawn, also where the picture ends in it: a few particles have no deviation to go by.
+    noise = _particles(TILE_PX, TILE_PX, channels, grain, random)[:height, :width]
+    noise = noise * np.float32(FULL_DEVIATION * grain.strength)
     if grain.model == "silver":
         luma = tones @ np.array([0.299, 0.587, 0.114], np.float32) / 255
         noise *= (4 * luma * (1 - luma))[..., None]

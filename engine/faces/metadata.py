@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
-__all__ = ["kept_exif", "orientation"]
+__all__ = ["kept_exif", "orientation", "without_groups"]
 
 TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,9 +42,16 @@ MAX_EXIF_BYTES: Final = 65_000  # a JPEG segment holds 65,533 with its headers
 
 
 def orientation(image: Image.Image) -> Image.Transpose | None:
-    """The turn that brings the picture upright; None if it is, or if its EXIF can't be read."""
+    """The turn that brings the picture upright; None if it is, or if its EXIF can't be read.
+
+    EXIF alone counts, as it does for whoever reads only the header; Pillow's own getexif() looks into XMP too.
+    """
     try:
-        return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            return TURNS.get(image.tag_v2.get(ExifTags.Base.Orientation, 1))
+        exif = Image.Exif()
+        exif.load(image.info.get("exif", b""))
+        return TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:  # whatever is wrong with the EXIF, the pixels are still a picture
         return None
 
@@ -65,3 +72,12 @@ def kept_exif(image: Image.Image) -> bytes | None:
     except Exception:  # broken EXIF is no reason to refuse a sound picture
         return None
     return encoded if len(encoded) <= MAX_EXIF_BYTES else None
+
+
+def without_groups(exif: bytes) -> bytes:
+    """`exif` without its sub-directories: libtiff refuses to write them into a compressed TIFF."""
+    kept = Image.Exif()
+    kept.load(exif)
+    for group in KEPT_GROUPS:
+        kept.pop(group, None)
+    return kept.tobytes()

@@ -15,7 +15,9 @@ from engine.limits import MAX_PIXELS, MAX_SIDE_PX
 if TYPE_CHECKING:
     from engine.faces.options import Format
 
-__all__ = ["Floats", "Picture", "Pixels", "check_size"]
+__all__ = ["Floats", "Picture", "Pixels", "check_size", "visible_rgb"]
+
+HIDDEN_ALPHA = 16  # of 255: what is less opaque can't be told from what is behind it
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -30,6 +32,7 @@ class Picture:
     icc: bytes | None  # profile of `rgb`; None means sRGB
     exif: bytes | None  # without orientation and thumbnail
     format: "Format"  # what the file was, by its content
+    pages: int = 1  # pictures in the file, of which this is the first
 
     @property
     def width(self) -> int:
@@ -38,6 +41,20 @@ class Picture:
     @property
     def height(self) -> int:
         return int(self.rgb.shape[0])
+
+
+def visible_rgb(picture: Picture) -> Pixels:
+    """The picture's pixels, with the mean of what can be seen in place of what can't.
+
+    Transparent pixels have a colour too, and any: it must not be taken for part of a face.
+    """
+    if picture.alpha is None:
+        return picture.rgb
+    is_hidden = picture.alpha < HIDDEN_ALPHA
+    if not is_hidden.any() or is_hidden.all():
+        return picture.rgb
+    mean = picture.rgb[~is_hidden].mean(axis=0)
+    return np.where(is_hidden[..., None], (mean + 0.5).astype(np.uint8), picture.rgb)
 
 
 def check_size(width: int, height: int, what: str) -> None:
