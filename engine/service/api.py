@@ -13,6 +13,7 @@ from engine.journal.line import Json
 from engine.service.estimate import estimate, estimate_bulk
 from engine.service.files import Files, StoredFile
 from engine.service.form import receive
+from engine.service.host import host_of
 from engine.service.job_state import Status
 from engine.service.job_store import Job, JobStore
 from engine.service.presign import Presigner
@@ -123,6 +124,8 @@ class Api:
         """Delete one finished job with its files."""
         job = self._job(request)
         if not await forget([job], self.store, self.files):
+            if job.status.is_final:  # somebody else is deleting it
+                raise _unknown()
             raise Refusal(409, f"the job is {job.status}; cancel it first or wait for its end")
         return web.Response(status=204)
 
@@ -151,13 +154,14 @@ class Api:
                 "workers": self.settings.workers,
                 "queued": self.crew.queued,
                 "running": self.crew.running,
+                "workers_failing": self.crew.is_failing,
             }
         )
 
     def _job(self, request: web.Request) -> Job:
         job = self.store.get(request.match_info["id"])
         if job is None:
-            raise Refusal(404, "no job has this id; it may have been deleted or be older than a week")
+            raise _unknown()
         return job
 
     def _check_credits(self, asked: Submission) -> None:
@@ -170,7 +174,7 @@ class Api:
         return max(0, self.settings.credits - self.store.ledger.charged_credits - self.store.reserved_credits())
 
     def _links(self, request: web.Request, kind: str, process_id: str) -> web.Response:
-        origin = f"{request.scheme}://{request.host}"
+        origin = f"{request.scheme}://{host_of(request)}"
         path, now = f"/files/{kind}/{process_id}", self.clock.now()
         download, expiry = self.links.sign("GET", path, now)
         head, _ = self.links.sign("HEAD", path, now)
@@ -187,6 +191,10 @@ class Api:
                 await response.write(b"," + _joined(jobs))
         await response.write_eof(b"]")
         return response
+
+
+def _unknown() -> Refusal:
+    return Refusal(404, "no job has this id; it may have been deleted or be older than a week")
 
 
 def _joined(jobs: list[Job]) -> bytes:

@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine.job.parameters import MODEL
 from engine.job.price import credits_for, output_size
 from engine.journal.line import Json, Record
-from engine.limits import MAX_PIXELS, MAX_SIDE_PX
+from engine.limits import MAX_SIDE_PX
 from engine.service.eta import Pace, work_units
+from engine.service.output_caps import check_output
 from engine.service.refusal import Refusal
 
 __all__ = ["MAX_BULK", "estimate", "estimate_bulk"]
@@ -37,8 +38,7 @@ def estimate(question: Json, pace: Pace) -> Record:
     if asked.model != MODEL:
         raise Refusal(400, f"model: '{asked.model[:64]}' is not known to this service; it knows '{MODEL}'")
     width, height = output_size(asked.input_width, asked.input_height, asked.output_width, asked.output_height)
-    if width * height > MAX_PIXELS:
-        raise Refusal(400, f"output: {width}x{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
+    check_output(width, height, 400)
     return {"duration": pace.eta(0.0, work_units(width, height)), "credits": credits_for(width, height)}
 
 

@@ -4,19 +4,23 @@ A file is named by the process id alone: nothing a client sends ever becomes par
 """
 
 import contextlib
+import datetime
 import os
 import time
 from collections.abc import Callable, Iterator
+from email.utils import parsedate
 from pathlib import Path
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
+from multidict import CIMultiDict
 
 __all__ = ["Files", "StoredFile"]
 
 _CONTENT_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "tiff": "image/tiff"}
 _SUFFIXES = {"jpeg": "jpg", "png": "png", "tiff": "tif"}
 _KINDS = ("inputs", "outputs")
+_DATES = (hdrs.IF_MODIFIED_SINCE, hdrs.IF_UNMODIFIED_SINCE)
 
 
 class Files:
@@ -68,8 +72,9 @@ class Files:
 class StoredFile(web.FileResponse):
     """One stored picture, with Range, If-Range, HEAD and ETag.
 
-    aiohttp reads If-Range as a date only and would continue a download that began with another file; here an
-    entity tag that is not the current one drops the Range, so the whole file is sent (RFC 9110, 13.1.5).
+    aiohttp reads If-Range as a date only and would continue a download that began with another file; here what is
+    neither the current entity tag nor a date drops the Range, so the whole file is sent (RFC 9110, 13.1.5). It also
+    stumbles over dates with absurd years; those conditions are ignored, as the RFC says of dates that are none.
     """
 
     def __init__(self, path: Path, *, format: str, name: str) -> None:  # noqa: A002 - the contract's word
@@ -85,14 +90,21 @@ class StoredFile(web.FileResponse):
         self._stored = path
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        return await super().prepare(self._without_stale_range(request))
+        return await super().prepare(self._with_sound_conditions(request))
 
-    def _without_stale_range(self, request: web.BaseRequest) -> web.BaseRequest:
-        tag = request.headers.get(hdrs.IF_RANGE, "")
-        if not tag.startswith(('"', "W/")) or tag == self._entity_tag():
+    def _with_sound_conditions(self, request: web.BaseRequest) -> web.BaseRequest:
+        dropped = {name for name in _DATES if name in request.headers and not _is_date(request.headers[name])}
+        tag = request.headers.get(hdrs.IF_RANGE)
+        if tag is not None and not _is_date(tag):
+            dropped |= {hdrs.IF_RANGE} if tag == self._entity_tag() else {hdrs.IF_RANGE, hdrs.RANGE}
+        if not dropped:
             return request
-        headers = request.headers.copy()
-        headers.popall(hdrs.RANGE, None)
+        headers = CIMultiDict(
+            (name, value.encode("utf-8", "replace").decode())  # `clone` takes no half characters
+            for name, value in request.headers.items()
+        )
+        for name in dropped:
+            headers.popall(name, None)
         return request.clone(headers=headers)
 
     def _entity_tag(self) -> str | None:
@@ -102,3 +114,14 @@ class StoredFile(web.FileResponse):
         except OSError:
             return None
         return f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
+
+
+def _is_date(text: str) -> bool:
+    """Say whether aiohttp can make a date of `text`, by the steps that it takes itself."""
+    try:
+        fields = parsedate(text)
+        if fields is not None:
+            datetime.datetime(*fields[:6], tzinfo=datetime.UTC)
+    except (ArithmeticError, IndexError, TypeError, ValueError):
+        return False
+    return fields is not None

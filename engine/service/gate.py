@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from engine.errors import MachineError
 from engine.service.refusal import Refusal
@@ -43,6 +44,9 @@ class Gate:
         except MachineError as broken:
             self._on_broken(broken)
             return error(503, str(broken))
+        except (web.RequestPayloadError, HttpProcessingError) as malformed:
+            _log.info("%s %s: %s", request.method, request.path, malformed)
+            return error(400, "the body can't be read: it is not what its headers say")
         except ConnectionError:
             raise  # the client is gone: nobody to answer
         except OSError as failure:

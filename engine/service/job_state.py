@@ -29,7 +29,7 @@ class Event(StrEnum):
     """What the journal says happened to a job after it was accepted."""
 
     STARTED = "started"
-    REQUEUED = "requeued"  # the service stopped while a worker had it
+    REQUEUED = "requeued"  # the service stopped, or the machine failed, while a worker had it
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"

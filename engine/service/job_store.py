@@ -16,7 +16,7 @@ from engine.disk import AppendFile
 from engine.journal.line import Record
 from engine.journal.replay import Reading, read
 from engine.journal.writer import JournalWriter
-from engine.service.credits import JOURNAL_NAME, Ledger
+from engine.service.credits import JOURNAL_NAME, Ledger, credits_of
 from engine.service.job_state import Event, IllegalStep, Status, step
 from engine.service.listing import Listing
 from engine.service.submission import Finished, Submission
@@ -57,11 +57,11 @@ class Jobs:
     def apply(self, record: Record) -> None:
         """Take in one durable record; a record that fits nothing is counted and changes nothing."""
         try:
+            credits_of(record)
             self._fold(record)
+            self.ledger.apply(record)
         except (IllegalStep, KeyError, TypeError, ValueError):
             self.skipped += 1
-            return
-        self.ledger.apply(record)
 
     def _fold(self, record: Record) -> None:
         match record["event"]:
@@ -80,15 +80,15 @@ class Jobs:
 
 
 def _change(job: Job, event: Event, record: Record) -> None:
-    after = step(job.status, event)
+    after, at = step(job.status, event), record["at"]
     match event:
         case Event.COMPLETED:
             job.finished = Finished.from_record(record)
         case Event.FAILED:
             job.message = record["message"]
-    job.status, job.modified = after, record["at"]
+    job.status, job.modified = after, at
     job.progress = 100 if event is Event.COMPLETED else record.get("progress", 0)
-    job.eta = record["at"] if after.is_final else job.eta
+    job.eta = at if after.is_final else job.eta
 
 
 class JobStore:
@@ -119,10 +119,13 @@ class JobStore:
         return [job for job in self._jobs.listing.oldest_first() if not job.status.is_final]
 
     def ended_before(self, moment: float) -> list[Job]:
-        """Return the finished jobs that last changed before `moment`. Reads no job younger than that."""
-        old = []
+        """Return the finished jobs that last changed before `moment`. Reads few jobs younger than that.
+
+        A job from the future, accepted while the clock was ahead, says nothing about those behind it.
+        """
+        old, now = [], self._clock.now()
         for job in self._jobs.listing.oldest_first():
-            if job.submission.created >= moment:
+            if moment <= job.submission.created <= now:
                 break
             if job.status.is_final and job.modified < moment:
                 old.append(job)

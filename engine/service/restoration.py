@@ -1,7 +1,8 @@
 """The crew: a fixed number of slots that take jobs in the order they came.
 
-A worker that dies takes down its own job only, and that only when a fresh worker dies of it too. Ending the crew
-kills the workers; the jobs they had are queued again by the next replay.
+A worker that dies takes down its own job only, and that only when a fresh worker dies of it too. Where the machine
+is at fault - no worker starts, the disk is full - no job is: it waits at its old place, and the slot tries again
+after a pause that doubles. Ending the crew kills the workers; the jobs they had are queued again by the next replay.
 """
 
 import asyncio
@@ -19,12 +20,15 @@ from engine.service.job_store import Job, JobStore
 from engine.service.settings import ServiceSettings
 from engine.service.slot import Bench, Slot
 from engine.service.submit import settings_of, units_of
-from engine.service.worker_process import JobFailed
+from engine.service.worker_process import JobFailed, MachineTrouble
 from engine.service.worker_protocol import request_of
 
 __all__ = ["Crew"]
 
 _log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
 
 
 class Crew:
@@ -36,7 +40,9 @@ class Crew:
         self._clock = clock
         self._bench = _bench(settings)
         self._size = settings.workers
-        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        # By sequence: a job that is put back keeps its place.
+        self._queue: asyncio.PriorityQueue[tuple[int, Job]] = asyncio.PriorityQueue()
+        self._failing: set[Slot] = set()
         self._slots: dict[str, Slot] = {}  # by the id of the job they have
         self._units_ahead = 0.0  # queued and running
         self.pace = Pace()
@@ -49,6 +55,11 @@ class Crew:
     def running(self) -> int:
         return len(self._slots)
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the machine keeps a slot from working; the log says how."""
+        return bool(self._failing)
+
     def eta(self, units: float) -> float:
         """Return the Unix time at which a job of `units` would be done if it were put now."""
         return self.pace.eta(self._clock.now(), units, units_ahead=self._units_ahead, workers=self._size)
@@ -58,7 +69,7 @@ class Crew:
         for job in jobs:
             self.queued += 1
             self._units_ahead += units_of(job.submission)
-            self._queue.put_nowait(job)
+            self._queue.put_nowait((job.submission.sequence, job))
 
     async def cancel(self, job: Job) -> bool:
         """End `job`, queued or running, unless it has ended; durable when it returns. False when it is too late."""
@@ -67,6 +78,7 @@ class Crew:
             return False
         if was_waiting:
             self.queued -= 1
+            self._units_ahead -= units_of(job.submission)
         elif slot := self._slots.get(job.id):
             await slot.abandon()
         return True
@@ -81,15 +93,29 @@ class Crew:
             raise failures.exceptions[0] from failures
 
     async def _work(self, slot: Slot) -> None:
+        pause_s = _FIRST_PAUSE_S
         try:
-            await slot.warm()
             while True:
-                job = await self._queue.get()
-                if job.status is Status.PENDING and not job.is_settling:
-                    await self._do(job, slot)
-                self._units_ahead -= units_of(job.submission)
+                try:
+                    await self._do_next(slot)
+                    pause_s = _FIRST_PAUSE_S
+                except MachineTrouble as trouble:
+                    self._failing.add(slot)
+                    _log.error("%s; no job is charged with it, the next try is in %.1f s", trouble, pause_s)
+                    await self._clock.sleep(pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         finally:
             await slot.close()
+
+    async def _do_next(self, slot: Slot) -> None:
+        """Take a job once a worker is ready for it; raises MachineTrouble, the job being queued again."""
+        await slot.warm()
+        if self._queue.empty():
+            self._failing.discard(slot)  # else the next job tells whether the trouble is over
+        _, job = await self._queue.get()
+        if job.status is Status.PENDING and not job.is_settling:  # what was cancelled is no longer counted
+            await self._do(job, slot)
+        self._failing.discard(slot)
 
     async def _do(self, job: Job, slot: Slot) -> None:
         self.queued -= 1
@@ -99,8 +125,12 @@ class Crew:
         self._store.start(job, self.pace.eta(self._clock.now(), units))
         try:
             is_done = await self._restore(job, slot)
+        except MachineTrouble:
+            self._put_back(job)
+            raise
         finally:
             del self._slots[job.id]
+            self._units_ahead -= units
         if is_done:
             self.pace.learn(units, self._clock.monotonic() - began)
         else:
@@ -120,6 +150,11 @@ class Crew:
             await self._store.fail(job, str(failure))
             return False
         return await self._store.complete(job, finished)
+
+    def _put_back(self, job: Job) -> None:
+        if job.status is Status.PROCESSING and not job.is_settling:
+            self._store.requeue(job)
+            self.put([job])
 
     def _request(self, job: Job) -> Record:
         """Return what the worker is told; raises UsageError for settings that an older version accepted."""

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from engine.journal.line import Record
 from engine.service.submission import Finished
-from engine.service.worker_process import JobFailed, WorkerDied, WorkerProcess
+from engine.service.worker_process import JobFailed, MachineTrouble, WorkerDied, WorkerProcess
 
 __all__ = ["Bench", "Slot"]
 
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 2  # one more in a fresh worker: the death may have been an earlier job's leak
-_START_PAUSE_S = 0.5  # a machine that can't start workers must not fail a whole queue in a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,19 +37,23 @@ class Slot:
         return f"<Slot: {self._worker!r}>"
 
     async def warm(self) -> None:
-        """Have a worker ready before the first request; a failure is logged, and met again by the request."""
-        try:
-            await self._ready()
-        except WorkerDied as death:
-            _log.error("%s", death)
+        """Have a worker ready before the next request; raises MachineTrouble."""
+        await self._ready()
 
     async def restore(self, request: Record, on_progress: Callable[[int], None]) -> Finished:
-        """Have `request` done; raises JobFailed, also when it was abandoned."""
+        """Have `request` done; raises JobFailed, also when it was abandoned, and MachineTrouble.
+
+        Only the deaths of workers that had the request count as attempts.
+        """
         self._is_abandoned = False
         death = ""
         for _ in range(_ATTEMPTS):
             try:
                 return await self._attempt(request, on_progress)
+            except MachineTrouble:
+                if self._is_abandoned:
+                    break
+                raise
             except WorkerDied as died:
                 await self.close()
                 if self._is_abandoned:
@@ -86,9 +89,5 @@ class Slot:
     async def _ready(self) -> WorkerProcess:
         if self._worker is None or not self._worker.is_alive:
             await self.close()
-            try:
-                self._worker = await WorkerProcess.start(self._bench.command, self._bench.threads)
-            except WorkerDied:
-                await asyncio.sleep(_START_PAUSE_S)
-                raise
+            self._worker = await WorkerProcess.start(self._bench.command, self._bench.threads)
         return self._worker

@@ -8,10 +8,10 @@ import orjson
 from engine.errors import UsageError
 from engine.job.parameters import MODEL, FaceRecovery
 from engine.job.price import credits_for, output_size
-from engine.limits import MAX_PIXELS
 from engine.picture import Claims
 from engine.service.eta import work_units
 from engine.service.form import Form
+from engine.service.output_caps import check_output
 from engine.service.refusal import Refusal
 from engine.service.submission import Submission
 
@@ -85,8 +85,7 @@ def _settings(texts: dict[str, str]) -> FaceRecovery:
 
 def _output_size(head: Claims, settings: FaceRecovery) -> tuple[int, int]:
     width, height = output_size(head.width, head.height, settings.output_width, settings.output_height)
-    if width * height > MAX_PIXELS:
-        raise Refusal(422, f"output: {width}x{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
+    check_output(width, height, 422)
     return width, height
 
 

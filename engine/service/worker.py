@@ -4,17 +4,20 @@
 native library ends this process and nothing else.
 """
 
+import contextlib
+import errno
 import hashlib
 import os
 import queue
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from engine.disk import publish
-from engine.errors import EngineError
+from engine.errors import EngineError, MachineError
 from engine.faces.restoration import Box, Grain, Options, Restored, Restorer
 from engine.journal.line import Record
 from engine.service.worker_protocol import decode, encode
@@ -23,19 +26,27 @@ __all__ = ["main"]
 
 Restore = Callable[[Path, Path, Options, Callable[[int], None]], Restored]
 
+_MESSAGE_CHARS = 500
+# No fault of the picture: the same request may well succeed once the disk is mended.
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
-def main(arguments: list[str]) -> None:
-    """Serve requests until the standard input closes."""
+
+def _face_model(threads: int) -> Restore:
+    return Restorer(threads=threads).restore
+
+
+def main(arguments: list[str], load: Callable[[int], Restore] = _face_model) -> None:
+    """Serve requests until the standard input closes, with what `load` makes for a number of threads."""
     answers = _take_stdout()
     requests = _requests()  # before the model is loaded: the parent may die meanwhile
     try:
-        restorer = Restorer(threads=int(arguments[1]) if arguments[:1] == ["--threads"] else 1)
+        restore = load(int(arguments[1]) if arguments[:1] == ["--threads"] else 1)
     except EngineError as error:
         _say(answers, {"event": "failed", "message": str(error)})
         return
     _say(answers, {"event": "ready"})
     while True:
-        _say(answers, _answer(requests.get(), restorer.restore, answers))
+        _say(answers, _answer(requests.get(), restore, answers))
 
 
 def _take_stdout() -> BinaryIO:
@@ -72,18 +83,31 @@ def _answer(request: Record, restore: Restore, answers: BinaryIO) -> Record:
     try:
         restored = restore(source, part, _options(request["options"]), progress)
         return _publish(restored, part, target)
+    except MachineError as error:
+        return {"event": "machine", "message": str(error)}
     except EngineError as error:
         # The file's name here is the service's own; its sender knows it as the picture.
         return {"event": "failed", "message": str(error).replace(source.name, "the picture", 1)}
     except OSError as error:
+        # Trouble with reading the picture is an InputError by now.
         return {
-            "event": "failed",
+            "event": "machine" if error.errno in _DISK_ERRORS else "failed",
             "message": f"the picture can't be read or its result written: {error.strerror or error}",
         }
     except MemoryError:
         return {"event": "failed", "message": "not enough memory for this picture"}
+    except Exception as error:  # a library's own kind: this picture's trouble, and the worker lives on
+        traceback.print_exc()
+        return {"event": "failed", "message": f"the picture can't be restored: {_in_one_line(error)}"}
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that takes no more may not give back either
+            part.unlink(missing_ok=True)
+
+
+def _in_one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())[:_MESSAGE_CHARS]
+    # JSON carries no half characters, and names of files may hold them.
+    return f"{type(error).__name__}: {text}".encode("utf-8", "replace").decode()
 
 
 def _options(values: Record) -> Options:

@@ -11,7 +11,7 @@ from engine.journal.line import Record
 from engine.service.submission import Finished
 from engine.service.worker_protocol import decode, encode
 
-__all__ = ["JobFailed", "WorkerDied", "WorkerProcess"]
+__all__ = ["JobFailed", "MachineTrouble", "WorkerDied", "WorkerProcess"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +23,10 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 
 class WorkerDied(Exception):
     """The worker ended, or spoke nonsense, before it answered; says how in one line."""
+
+
+class MachineTrouble(Exception):
+    """No worker can be had, or its results can't be written: no job is to blame. Says why in one line."""
 
 
 class JobFailed(Exception):
@@ -45,7 +49,7 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, command: Sequence[str], threads: int) -> Self:
-        """Return a worker that said it is ready; raises WorkerDied."""
+        """Return a worker that said it is ready; raises MachineTrouble: it has met no job yet."""
         pipe = asyncio.subprocess.PIPE
         environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
         try:
@@ -53,28 +57,34 @@ class WorkerProcess:
                 *command, stdin=pipe, stdout=pipe, stderr=pipe, limit=_LINE_LIMIT_BYTES, env=environment
             )
         except OSError as error:
-            raise WorkerDied(f"the worker can't be started: {error.strerror or error}") from error
+            raise MachineTrouble(f"the worker can't be started: {error.strerror or error}") from error
         worker = cls(process)
         try:
             async with asyncio.timeout(START_LIMIT_S):
                 await worker._greet()
         except TimeoutError:
             await worker.kill()
-            raise WorkerDied(f"the worker was not ready after {START_LIMIT_S:.0f} s") from None
+            raise MachineTrouble(f"the worker was not ready after {START_LIMIT_S:.0f} s") from None
+        except WorkerDied as death:
+            await worker.kill()
+            raise MachineTrouble(str(death)) from None
         except BaseException:
             await worker.kill()
             raise
         return worker
 
     async def restore(self, request: Record, on_progress: Callable[[int], None]) -> Finished:
-        """Have `request` done; raises JobFailed or WorkerDied. After WorkerDied only `kill` may follow."""
+        """Have `request` done; raises JobFailed, MachineTrouble or WorkerDied.
+
+        After WorkerDied only `kill` may follow. A worker that ended before the request reached it is MachineTrouble.
+        """
         stdin = self._process.stdin
         assert stdin is not None  # noqa: S101 - it was asked for as a pipe
         try:
             stdin.write(encode(request))
             await stdin.drain()
         except ConnectionError:
-            raise WorkerDied(await self._death()) from None
+            raise MachineTrouble(await self._death()) from None
         while True:
             message = await self._hear()
             match message:
@@ -82,6 +92,8 @@ class WorkerProcess:
                     on_progress(percent)
                 case {"event": "failed", "message": str(text)}:
                     raise JobFailed(text)
+                case {"event": "machine", "message": str(text)}:
+                    raise MachineTrouble(text)
                 case {"event": "finished"}:
                     return _finished(message)
                 case _:

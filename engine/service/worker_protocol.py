@@ -5,7 +5,9 @@ one request and waits for its end:
 `{"source", "target", "options": {"strength", "grain", "output_width", "output_height", "output_format", "boxes",
 "seed"}}`. The worker answers any number of `{"event": "progress", "percent": n}` and then either
 `{"event": "finished", ...}` with the members of `Finished`, the output being in place at `target`, or
-`{"event": "failed", "message": ...}`. A worker ends when its input closes; anything else it does is a crash.
+`{"event": "failed", "message": ...}`, or `machine` in place of `failed` when not the picture but this machine is at
+fault (its disk is full) and the same request may be sent again later. A worker ends when its input closes; anything
+else it does is a crash.
 """
 
 import zlib

@@ -1,8 +1,9 @@
 """A worker that does what the picture says: a scripted stand-in for the face model.
 
 Speaks `engine.service.worker_protocol`. What follows the last `#` of the input's bytes is the order: `fail`,
-`crash`, `crash once PATH` (and leave PATH behind), `nonsense`, `hang`, `wait PATH` (until PATH exists). Anything
-else is copied to the output. Started with `unfit`, it says that it can't work.
+`crash`, `crash once PATH` (and leave PATH behind), `nonsense`, `hang`, `wait PATH` (until PATH exists), `disk PATH`
+(say that the machine is at fault until PATH exists). Anything else is copied to the output. Started with `unfit PATH`,
+it says that it can't work until PATH exists.
 """
 
 import hashlib
@@ -50,6 +51,9 @@ def restore(request):
     say(event="progress", percent=30)
     if order == "fail":
         return say(event="failed", message="the scripted worker was told to fail")
+    match order.split():
+        case ["disk", path] if not Path(path).exists():
+            return say(event="machine", message="the disk is full")
     obey(order)
     target = Path(request["target"])
     target.with_suffix(".part").write_bytes(data)
@@ -67,8 +71,8 @@ def restore(request):
     )
 
 
-def main(mode=""):
-    if mode == "unfit":
+def main(mode="", path=""):
+    if mode == "unfit" and not Path(path).exists():
         return say(event="failed", message="the scripted worker can't work")
     requests = queue.SimpleQueue()
 

@@ -1,9 +1,12 @@
 """Presigned links: whole files, ranges, HEAD, entity tags, and links that do not hold."""
 
+import asyncio
+
+import orjson
 import pytest
 
 from engine.service.presign import Presigner
-from tests.service.harness import ShiftedClock, running
+from tests.service.harness import BASE, KEY, ShiftedClock, running
 
 
 @pytest.fixture
@@ -60,6 +63,69 @@ async def test_if_range_continues_only_the_same_file(made):
     for other in ('"another"', "W/" + tag, '"'):
         whole = await service.fetch(links["download_url"], Range="bytes=7-", If_Range=other)
         assert (whole.status, whole.body) == (200, body), other
+
+
+@pytest.mark.parametrize(
+    "other", ["nonsense", "", "Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 99 Jan 2024 00:00:00 GMT", "caf\u00e9"]
+)
+async def test_if_range_that_is_neither_tag_nor_date_sends_the_whole_file(made, other):
+    """What can't be compared with the file never continues a download, and breaks nothing."""
+    service, links, body, _ = made
+    whole = await service.fetch(links["download_url"], Range="bytes=7-", If_Range=other)
+    assert (whole.status, whole.body) == (200, body)
+
+
+async def test_if_range_with_the_files_date_continues(made):
+    """A date is compared with the file's own."""
+    service, links, body, _ = made
+    date = (await service.fetch(links["download_url"])).headers["Last-Modified"]
+    part = await service.fetch(links["download_url"], Range="bytes=7-", If_Range=date)
+    assert (part.status, part.body) == (206, body[7:])
+    past = await service.fetch(links["download_url"], Range="bytes=7-", If_Range="Mon, 01 Jan 2001 00:00:00 GMT")
+    assert (past.status, past.body) == (200, body)
+
+
+@pytest.mark.parametrize("name", ["If_Modified_Since", "If_Unmodified_Since"])
+async def test_a_condition_with_an_absurd_date_is_ignored(made, name):
+    """A year that no calendar has is no date, and no reason to break the connection."""
+    service, links, body, _ = made
+    whole = await service.fetch(links["download_url"], **{name: "Mon, 01 Jan 99999999999 00:00:00 GMT"})
+    assert (whole.status, whole.body) == (200, body)
+
+
+async def _raw(service, request):
+    """Send the bytes of one request that a well-bred client would not; return status and body."""
+    address = service.base.removeprefix("http://")
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+@pytest.mark.parametrize("host", [b"", b"caf\xc3\xa9", b"\xff\xfe", b"a b", b"x/y?", b"[::1", b"a@b", b"h:123456"])
+async def test_a_host_that_is_none_is_replaced_by_the_services_own(made, host):
+    """A link is always one that works, whatever the client calls the service."""
+    service, links, body, _ = made
+    process_id = links["download_url"].partition("?")[0].rpartition("/")[2]
+    request = b"GET %b/download/%b HTTP/1.1\r\nHost: %b\r\nX-API-Key: %b\r\nConnection: close\r\n\r\n"
+    status, answer = await _raw(service, request % (BASE.encode(), process_id.encode(), host, KEY.encode()))
+    assert status == 200, answer
+    link = orjson.loads(answer)["download_url"]
+    assert link.startswith(service.base + "/files/")
+    assert (await service.fetch(link)).body == body
+
+
+async def test_a_sane_host_is_kept(made):
+    """Behind a proxy the service has the name that the client used."""
+    service, links, _, _ = made
+    process_id = links["download_url"].partition("?")[0].rpartition("/")[2]
+    for host in ("example.org", "example.org:8443", "[::1]:80", "my_host"):
+        answer = await service.call("GET", f"/download/{process_id}", headers={"Host": host})
+        assert answer[1]["download_url"].startswith(f"http://{host}/files/")
 
 
 async def test_if_none_match_is_304(made):

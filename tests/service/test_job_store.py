@@ -135,3 +135,16 @@ async def test_records_that_fit_nothing_change_nothing():
     job = jobs.by_id["one"]
     assert (jobs.skipped, job.status, job.modified, job.message) == (5, Status.FAILED, 5.0, "why")
     assert (jobs.ledger.failed, jobs.ledger.cancelled, jobs.ledger.refunded_credits) == (1, 0, 2)
+
+
+@pytest.mark.parametrize("ending", ["completed", "failed", "cancelled"])
+async def test_a_record_without_its_credits_is_skipped(ending):
+    """Such a line stops nothing: it is counted, and neither the job nor the ledger has changed."""
+    jobs = Jobs()
+    jobs.apply(_draft().record())
+    more = {**FINISHED.record(), "message": "why", "at": 5.0}
+    for said in ({}, {"credits": "2"}):
+        jobs.apply({"event": ending, "id": "one", **more, **said})
+    assert (jobs.skipped, jobs.by_id["one"].status, jobs.by_id["one"].finished) == (2, Status.PENDING, None)
+    assert (jobs.ledger.completed, jobs.ledger.failed, jobs.ledger.cancelled) == (0, 0, 0)
+    assert jobs.ledger.reserved_credits == 2

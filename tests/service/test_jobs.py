@@ -276,6 +276,7 @@ async def test_estimates_price_a_job_without_a_picture(service):
         ("/estimate", b"[]", 400),
         ("/estimate", b'{"model": "Faces", "input_width": 0, "input_height": 1}', 400),
         ("/estimate", b'{"model": "Faces", "input_width": 32000, "input_height": 32000}', 400),
+        ("/estimate", b'{"model": "Faces", "input_width": 200, "input_height": 1, "output_height": 200}', 400),
         ("/estimate-bulk", b"{}", 400),
         ("/estimate-bulk", b" " * 2_000_000, 413),
     ],
@@ -285,3 +286,55 @@ async def test_a_bad_estimate_is_refused(service, path, body, status):
     answered, answer = await service.call("POST", path, data=io.BytesIO(body))
     assert (answered, answer["code"]) == (status, status)
     assert answer["message"]
+
+
+async def test_a_cancelled_job_is_no_longer_ahead_of_others(tmp_path):
+    """What waited behind a busy worker and was cancelled does not make the next job's eta any later."""
+    gate = tmp_path / "gate"
+    async with running(tmp_path / "service", workers=1) as service:
+        busy = await service.submit(f"wait {gate}")
+        await service.reached(busy, "Processing")
+        first = await _time_to_go(service)
+        for _ in range(20):
+            waiting = await service.submit(output_width="8000")
+            assert await service.call("DELETE", f"/cancel/{waiting}") == (204, None)
+        assert await service.call("DELETE", f"/cancel/{first[0]}") == (204, None)
+        assert (await _time_to_go(service))[1] == pytest.approx(first[1], rel=0.01)
+        gate.touch()
+        await service.reached(busy, "Completed")
+
+
+async def _time_to_go(service):
+    """Submit a small job and return (its id, the seconds that its eta gives it)."""
+    process_id = await service.submit()
+    row = await service.row(process_id)
+    return process_id, row["eta"] - row["creation_time"]
+
+
+async def test_two_deletes_at_once_delete_a_job_once(service):
+    """Of two deletes that race, the one that comes too late hears that there is no such job."""
+    ids = [await service.submit() for _ in range(20)]
+    for process_id in ids:
+        await service.reached(process_id, "Completed")
+    for process_id in ids:
+        answers = await asyncio.gather(*(service.call("DELETE", f"/status/{process_id}") for _ in range(3)))
+        assert sorted(status for status, _ in answers) == [204, 404, 404]
+
+
+async def test_a_job_from_the_future_does_not_keep_old_ones(tmp_path):
+    """A job that was accepted while the clock was ahead stays; what came after it is forgotten in time."""
+    clock, folder = ShiftedClock(), tmp_path / "service"
+    ids = []
+    for days in (90, 0):
+        clock.ahead_s = days * 24 * 3600.0
+        async with running(folder, clock=clock) as service:
+            ids.append(await service.submit())
+            await service.reached(ids[-1], "Completed")
+    clock.ahead_s = 8 * 24 * 3600.0
+    async with running(folder, clock=clock) as service:
+
+        async def is_gone():
+            return (await service.call("GET", f"/status/{ids[1]}"))[0] == 404
+
+        await until(is_gone, "the old job to be forgotten")
+        assert (await service.row(ids[0]))["status"] == "Completed"

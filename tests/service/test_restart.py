@@ -247,3 +247,19 @@ def test_impossible_settings_are_refused(tmp_path, wrong):
     """A service without a key or without a worker is a usage error before anything starts."""
     with pytest.raises(UsageError):
         ServiceSettings(**{"folder": tmp_path, "keys": frozenset({KEY}), **wrong})
+
+
+async def test_a_record_without_credits_does_not_stop_the_service(tmp_path, caplog):
+    """An ending that says nothing of credits is skipped with a word in the log; its job is done again."""
+    folder = tmp_path / "service"
+    async with running(folder) as service:
+        process_id = await service.submit(f"wait {tmp_path / 'gate'}")
+        await service.reached(process_id, "Processing")
+    journal = folder / "journal.jsonl"
+    with journal.open("ab") as file:
+        file.write(encode({"event": "cancelled", "id": process_id, "at": 5.0}))
+    assert read_ledger(folder).cancelled == 0
+    (tmp_path / "gate").touch()
+    async with running(folder) as service:
+        await service.reached(process_id, "Completed")
+    assert "1 others fit nothing" in caplog.text

@@ -70,6 +70,7 @@ async def test_the_filename_is_kept_verbatim_and_is_never_a_path(service, tmp_pa
         (picture(), {"output_format": "webp"}, 422, "output_format"),
         (picture(), {"output_width": "32001"}, 422, "32000"),
         (picture(), {"output_width": "30000"}, 422, "more than 100 megapixels"),
+        (picture(size=(200, 1)), {"output_height": "200"}, 422, "40000x200 has a side of more than 32000 pixels"),
         (picture(), {"iai_packed_metadata": "[1,2,3]"}, 422, "five numbers a face"),
         (picture(), {"strength": "9" * 60_000}, 422, "strength"),
         (picture(), {"model": "Faces", "x": "y" * 70_000}, 413, "x: longer than 65536 bytes"),
@@ -145,6 +146,16 @@ async def test_a_malformed_form_is_400(service, body, words):
     status, answer = await service.call("POST", "/restore-gen/async", data=body, headers=headers)
     assert status == 400
     assert words in answer["message"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("path", ["/restore-gen/async", "/estimate"])
+async def test_a_body_that_belies_its_encoding_is_400(service, tmp_path, path, encoding):
+    """A body that does not unpack is the sender's mistake, said in JSON; no file stays."""
+    headers = {"Content-Type": "multipart/form-data; boundary=b", "Content-Encoding": encoding}
+    status, answer = await service.call("POST", path, data=b"this is not packed", headers=headers)
+    assert (status, answer["code"]) == (400, 400)
+    assert not [found for found in (tmp_path / "service" / "inputs").rglob("*") if found.is_file()]
 
 
 async def test_too_many_fields_are_400(service):
