@@ -233,7 +233,7 @@ async def test_every_journaled_step_is_one_the_table_allows(tmp_path):
 
 async def test_time_between_two_processes_passes_no_deadline(tmp_path):
     """A job that was left in flight overnight is picked up, not given up."""
-    bench = Bench(tmp_path, settings={"job_deadline_s": 3600.0}).pictures(3)
+    bench = Bench(tmp_path, settings={"job_deadline_s": 3600.0, "drain_s": 0.0}).pictures(3)
     bench.remote.job_s = 1e9
 
     def stop(call):
