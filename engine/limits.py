@@ -1,8 +1,22 @@
-"""How large a picture may be, said once for engine, service and face model."""
+"""How large a picture may be, and how large it comes out: said once for engine, service and face model."""
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_SIDE_PX"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_SIDE_PX", "output_size"]
 
 MAX_BYTES = 500_000_000  # the contract answers 413 to a larger request
 MAX_SIDE_PX = 32_000  # the contract's limit for a side, in and out
 # In and out: where the model page's price table ends; what claims far more is a decompression bomb.
 MAX_PIXELS = 100_000_000
+
+
+def output_size(width: int, height: int, output_width: int | None, output_height: int | None) -> tuple[int, int]:
+    """Return (width, height) of the output of a `width` x `height` input, in pixels.
+
+    Neither asked for: the input's own size. One asked for: the aspect is kept, at least 1 pixel.
+    """
+    if output_width is not None and output_height is not None:
+        return output_width, output_height
+    if output_width is not None:
+        return output_width, max(1, round(height * output_width / width))
+    if output_height is not None:
+        return max(1, round(width * output_height / height)), output_height
+    return width, height

@@ -16,7 +16,7 @@ from engine.faces.face_model import FaceModel
 from engine.faces.grain import add_grain
 from engine.faces.options import FaceFound, Options, Restored
 from engine.faces.picture import Pixels, visible_rgb
-from engine.faces.resize import output_size, resize
+from engine.faces.resize import checked_output_size, resize
 from engine.faces.slant import find_faces
 
 __all__ = ["Flow"]
@@ -35,7 +35,7 @@ class Flow:
 
     def run(self, source: Path, target: Path, options: Options, on_progress: Callable[[int], None]) -> Restored:
         picture = decode(source)
-        width, height = output_size(picture.width, picture.height, options.output_width, options.output_height)
+        width, height = checked_output_size(picture.width, picture.height, options.output_width, options.output_height)
         on_progress(DECODED)
         visible = visible_rgb(picture)
         faces = self._faces(visible, options)

@@ -6,28 +6,18 @@ import numpy as np
 from PIL import Image
 
 from engine.faces.picture import Pixels, check_size
+from engine.limits import output_size
 
-__all__ = ["output_size", "resize"]
+__all__ = ["checked_output_size", "resize"]
 
 REDUCING_GAP: Final = 3.0  # Pillow's documentation: "close to fair resampling" yet much faster on strong shrinks
 
 
-def output_size(
+def checked_output_size(
     input_width: int, input_height: int, output_width: int | None, output_height: int | None
 ) -> tuple[int, int]:
-    """Width and height of the output. Neither given keeps the input's, one alone keeps the aspect, both are final.
-
-    InputError if the outcome is beyond the limits of `check_size`.
-    """
-    if output_width is None and output_height is None:
-        width, height = input_width, input_height
-    elif output_height is None:
-        width = output_width or 0
-        height = max(1, round(input_height * width / input_width))
-    elif output_width is None:
-        width, height = max(1, round(input_width * output_height / input_height)), output_height
-    else:
-        width, height = output_width, output_height
+    """Width and height of the output. InputError if they are beyond the limits of `check_size`."""
+    width, height = output_size(input_width, input_height, output_width, output_height)
     check_size(width, height, "the output")
     return width, height
 

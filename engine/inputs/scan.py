@@ -16,12 +16,12 @@ from engine.inputs.folder import Globs, walk
 from engine.inputs.naming import Namer
 from engine.inputs.text_list import is_list, read_list, url_candidate
 from engine.job.parameters import FaceRecovery
-from engine.job.price import credits_for, output_size
+from engine.job.price import credits_for
 from engine.job.spec import JobSpec
-from engine.limits import MAX_PIXELS, MAX_SIDE_PX
+from engine.limits import MAX_PIXELS, MAX_SIDE_PX, output_size
 from engine.picture import Header, read_header
 
-__all__ = ["Sizing", "Sources", "candidates", "check_inputs", "scan"]
+__all__ = ["Sizing", "Sources", "candidates", "check_inputs", "scan", "with_header"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +114,15 @@ def _spec(number: int, source: str, candidate: Candidate, sizing: Sizing, namer:
         # Its size is known only once fetched; it is priced then.
         return replace(refused, output=_named(namer, candidate), credits=1)
     try:
-        header = read_header(candidate.path)
-        size = sizing.output_size(header.width, header.height)
+        sized = with_header(refused, read_header(candidate.path), sizing)
     except InputError as error:
         return replace(refused, reason=str(error))
-    return _sized(replace(refused, output=_named(namer, candidate)), header, size, sizing)
+    return replace(sized, output=_named(namer, candidate))
 
 
-def _sized(spec: JobSpec, header: Header, size: tuple[int, int], sizing: Sizing) -> JobSpec:
+def with_header(spec: JobSpec, header: Header, sizing: Sizing) -> JobSpec:
+    """Return `spec` with what the picture's header adds: format, sizes, price; raises InputError beyond the limits."""
+    size = sizing.output_size(header.width, header.height)
     width, height = size if sizing.scale is not None else (None, None)
     return replace(
         spec,

@@ -27,9 +27,9 @@ __all__ = ["Known", "extend", "first_good", "read_plan", "scan_order"]
 _GROUP_LINES = 128
 
 
-def read_plan(path: Path, reading: Reading | None = None) -> Iterator[JobSpec]:
+def read_plan(path: Path) -> Iterator[JobSpec]:
     """Yield the jobs of the plan at `path` in order."""
-    return map(JobSpec.of_record, read(path, reading))
+    return map(JobSpec.of_record, read(path))
 
 
 class Known:

@@ -6,7 +6,6 @@ this machine that is offline: then the run stops, instead of failing the rest of
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -14,7 +13,7 @@ import aiofiles
 
 from engine.disk import publish
 from engine.errors import InputError, MachineError
-from engine.job.price import credits_for
+from engine.inputs.scan import with_header
 from engine.limits import MAX_BYTES
 from engine.picture import read_header
 from engine.pipeline.flight import Flight
@@ -64,19 +63,7 @@ class WebInputs:
             path.parent.mkdir(exist_ok=True)
             await self._fetch(flight.spec.source, path)
         header = await asyncio.to_thread(read_header, path)
-        sizing = self._scope.order.sizing
-        size = sizing.output_size(header.width, header.height)
-        scaled = size if sizing.scale is not None else (None, None)
-        flight.spec = replace(
-            flight.spec,
-            format=header.format,
-            size_bytes=header.size_bytes,
-            width=header.width,
-            height=header.height,
-            output_width=scaled[0],
-            output_height=scaled[1],
-            credits=credits_for(*size),
-        )
+        flight.spec = with_header(flight.spec, header, self._scope.order.sizing)
         return path
 
     async def _fetch(self, url: str, path: Path) -> None:

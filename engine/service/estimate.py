@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.job.parameters import MODEL
-from engine.job.price import credits_for, output_size
+from engine.job.price import credits_for
 from engine.journal.line import Json, Record
-from engine.limits import MAX_SIDE_PX
+from engine.limits import MAX_SIDE_PX, output_size
 from engine.service.eta import Pace, work_units
 from engine.service.output_caps import check_output
 from engine.service.refusal import Refusal

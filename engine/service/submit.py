@@ -7,7 +7,8 @@ import orjson
 
 from engine.errors import UsageError
 from engine.job.parameters import MODEL, FaceRecovery
-from engine.job.price import credits_for, output_size
+from engine.job.price import credits_for
+from engine.limits import output_size
 from engine.picture import Claims
 from engine.service.eta import work_units
 from engine.service.form import Form

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.errors import InputError
 from engine.faces.picture import MAX_PIXELS, MAX_SIDE_PX
-from engine.faces.resize import output_size, resize
+from engine.faces.resize import checked_output_size, resize
 
 sides = st.integers(1, MAX_SIDE_PX)
 wishes = st.none() | st.integers(-5, MAX_SIDE_PX + 5)
@@ -17,7 +17,7 @@ wishes = st.none() | st.integers(-5, MAX_SIDE_PX + 5)
 def test_every_size_is_sound_or_refused(width: int, height: int, wide: int | None, high: int | None) -> None:
     """Whatever is asked, the answer is within the limits, has the sides asked for, or is an InputError."""
     try:
-        out_width, out_height = output_size(width, height, wide, high)
+        out_width, out_height = checked_output_size(width, height, wide, high)
     except InputError:
         return
     assert 1 <= out_width <= MAX_SIDE_PX
@@ -32,13 +32,13 @@ def test_one_side_keeps_the_aspect(width: int, height: int, wide: int) -> None:
     """The other side follows to the nearest pixel, and is never nothing."""
     exact = height * wide / width
     try:
-        _, high = output_size(width, height, wide, None)
+        _, high = checked_output_size(width, height, wide, None)
     except InputError:
         assert exact > MAX_SIDE_PX or exact * wide > MAX_PIXELS * 0.99
     else:
         assert high == max(1, high)
         assert abs(high - exact) <= 0.5 or high == 1
-    assert output_size(wide, 10, None, None) == (wide, 10)
+    assert checked_output_size(wide, 10, None, None) == (wide, 10)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_one_side_keeps_the_aspect(width: int, height: int, wide: int) -> None:
 def test_too_much_is_said(wide: int, high: int | None, line: str) -> None:
     """A refusal speaks of the output and has the limit."""
     with pytest.raises(InputError, match=f"^the output is .*{line}"):
-        output_size(1000, 10, wide, high)
+        checked_output_size(1000, 10, wide, high)
 
 
 def test_transparent_colour_does_not_bleed() -> None:

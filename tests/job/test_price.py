@@ -2,7 +2,8 @@
 
 import pytest
 
-from engine.job.price import MEGAPIXELS_A_CREDIT, credits_for, output_size
+from engine.job.price import MEGAPIXELS_A_CREDIT, credits_for
+from engine.limits import output_size
 
 # The model page's table.
 TABLE = {1: 1, 4: 1, 8: 1, 16: 1, 24: 1, 32: 2, 40: 2, 50: 3, 64: 3, 100: 5}

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from engine.inputs.naming import Namer
 from engine.inputs.text_list import url_candidate
 from engine.job.parameters import Box, FaceRecovery, GrainModel, OutputFormat
-from engine.job.price import credits_for, output_size
+from engine.job.price import credits_for
+from engine.limits import output_size
 
 PARTS = (
     st.sampled_from(
