@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH_READY := .venv/.bench-ready
 
 .PHONY: demo test check bench format clean
 
@@ -23,8 +24,19 @@ check: $(READY)  ## lint, format, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)  ## how fast it is on this machine
-	$(BIN)/python bench/local.py
+$(BENCH_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $(BENCH_READY)
+
+bench: $(BENCH_READY)  ## how fast it is on this machine, in short runs; bench/README.md has the full ones
+	$(BIN)/python -m bench.local --images 50
+	$(BIN)/python -m bench.overhead --jobs 2000 --repeats 3
+	$(BIN)/python -m bench.peers --jobs 500 --latency-jobs 150 --latency lognormal:1:0.5 --repeats 1
+	$(BIN)/python -m bench.in_flight --jobs 1000 10000 --latency-s 30
+	$(BIN)/python -m bench.polling --quick
+	$(BIN)/python -m bench.downloads --total-mb 1000 --repeats 1
+	$(BIN)/python -m bench.rate_limit --phase-s 10 --repeats 1
+	$(BIN)/python -m bench.resume --jobs 100000 --repeats 3
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,7 @@
-"""From `--backend` to an endpoint: the vendor's cloud, any base URL, or the embedded service as a child process."""
+"""From `--backend` to an endpoint: the vendor's cloud, any base URL, or the embedded service as a child process.
+
+The child restores (local) or only seems to (simulated).
+"""
 
 import asyncio
 import contextlib
@@ -16,12 +19,14 @@ import orjson
 
 from engine.errors import LOCAL_LIBRARIES, MachineError, MissingExtra, UsageError
 from engine.remote.endpoint import Endpoint
+from engine.service.simulate.simulation import load_simulation
 from engine.settings import api_key
 
 __all__ = ["check_backend", "open_backend"]
 
 TOPAZ_BASE = "https://api.topazlabs.com/image/v1"
 SERVICE_KEY = "FACE_RECOVERY_SERVICE_KEY"
+_EMBEDDED = ("local", "simulated")
 
 # The embedded service lists a job before it answers its submit, so a short settle time proves an absence.
 _LOCAL_SETTLE_S = 1.0
@@ -31,35 +36,50 @@ _MAX_RESTARTS = 5
 _SECRETS = ("TOPAZ_API_KEY", "FACE_RECOVERY_API_KEY", SERVICE_KEY)
 
 
-def check_backend(backend: str) -> None:
-    """Raise UsageError for a backend that can't be used: unknown, without its key, without its extra."""
+def check_backend(backend: str, simulation: Path | None = None) -> None:
+    """Raise UsageError for a backend that can't be used: unknown, without its key or its extra, badly simulated."""
+    if backend == "simulated":
+        load_simulation({}, simulation)
+        return
     if backend == "local":
         if any(importlib.util.find_spec(library) is None for library in LOCAL_LIBRARIES):
             raise MissingExtra("local", "--backend local")
         return
     if backend != "topaz" and urlsplit(backend).scheme not in ("http", "https"):
-        raise UsageError(f"--backend {backend}: is not local, topaz or a base URL (http:// or https://)")
+        raise UsageError(f"--backend {backend}: is not simulated, local, topaz or a base URL (http:// or https://)")
     if urlsplit(backend).username or urlsplit(backend).password:
         raise UsageError("--backend: a URL must not hold a password; the key goes into FACE_RECOVERY_API_KEY")
     api_key(backend)
 
 
 @contextlib.asynccontextmanager
-async def open_backend(backend: str, *, service: Path, workers: int) -> AsyncIterator[Endpoint]:
-    """Yield the endpoint of `backend`; a local service lives in the folder `service`, as long as the block."""
-    check_backend(backend)
-    if backend != "local":
+async def open_backend(
+    backend: str, *, service: Path, workers: int, simulation: Path | None = None
+) -> AsyncIterator[Endpoint]:
+    """Yield the endpoint of `backend`; a local service lives in the folder `service`, as long as the block.
+
+    So does a simulated one, as the file `simulation` says; its jobs are not deleted when they are done, as a cloud's.
+    """
+    check_backend(backend, simulation)
+    if backend not in _EMBEDDED:
         base_url = TOPAZ_BASE if backend == "topaz" else backend
         yield Endpoint(name=backend, base_url=base_url, key=api_key(backend))
         return
-    child = _Child(service, workers)
+    child = _Child(service, _options(backend, workers, simulation))
     base_url = await child.start()
     keeper = asyncio.create_task(child.keep())
     try:
-        yield Endpoint(name="local", base_url=base_url, key=child.key, is_own=True, settle_s=_LOCAL_SETTLE_S)
+        is_own = backend == "local"
+        yield Endpoint(name=backend, base_url=base_url, key=child.key, is_own=is_own, settle_s=_LOCAL_SETTLE_S)
     finally:
         keeper.cancel()
         await asyncio.shield(child.stop())
+
+
+def _options(backend: str, workers: int, simulation: Path | None) -> list[str]:
+    if backend == "local":
+        return ["--workers", str(workers)]
+    return ["--simulate"] if simulation is None else ["--simulation", str(simulation)]
 
 
 class _Child:
@@ -69,11 +89,11 @@ class _Child:
     the engine, however that ends. Should it die alone, it is started again on the same port.
     """
 
-    def __init__(self, folder: Path, workers: int) -> None:
+    def __init__(self, folder: Path, options: list[str]) -> None:
         self.key = secrets.token_urlsafe(32)
         self._folder = folder
         self._log = folder.parent / "service.log"
-        self._workers = workers
+        self._options = options
         self._port = 0
         self._process: Process | None = None
 
@@ -95,7 +115,7 @@ class _Child:
     async def _spawn(self) -> Process:
         environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
         command = [sys.executable, "-m", "engine", "serve", "--child", "--folder", str(self._folder)]
-        command += ["--port", str(self._port), "--workers", str(self._workers)]
+        command += ["--port", str(self._port), *self._options]
         with self._log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *command,

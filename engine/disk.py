@@ -20,8 +20,10 @@ __all__ = [
     "path_of_text",
     "publish",
     "publish_new",
+    "sync_file",
     "sync_folder",
     "text_of_path",
+    "write_part",
     "write_whole",
 ]
 
@@ -98,16 +100,37 @@ def sync_folder(folder: Path) -> None:
 def publish(part: Path, final: Path, *, sync: bool = True) -> None:
     """Make the finished `part` visible as `final` in one step: sync, rename, sync the folder."""
     if sync:
-        _sync_file(part)
+        sync_file(part)
     part.replace(final)
     if sync:
         sync_folder(final.parent)
 
 
-def publish_new(part: Path, final: Path, *, sync: bool = True) -> None:
-    """As `publish`, but never in place of another file: raises FileExistsError, with `part` left, if one is there."""
-    if sync:
-        _sync_file(part)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+
+
+def write_part(part: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write `data` to `part`, anew, and sync it; folders that are missing are made."""
+    try:
+        fd = os.open(part, _NEW_FILE, 0o666)
+    except FileNotFoundError:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(part, _NEW_FILE, 0o666)
+    try:
+        _write_all(fd, data)
+        if sync:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def publish_new(part: Path, final: Path, *, sync: bool = True, is_synced: bool = False) -> None:
+    """As `publish`, but never in place of another file: raises FileExistsError, with `part` left, if one is there.
+
+    `is_synced`: what `part` holds is on the disk already.
+    """
+    if sync and not is_synced:
+        sync_file(part)
     try:
         os.link(part, final)
     except FileExistsError:
@@ -122,7 +145,8 @@ def publish_new(part: Path, final: Path, *, sync: bool = True) -> None:
         sync_folder(final.parent)
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Make what was written to `path`, by whomever, survive a power cut."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)

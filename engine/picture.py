@@ -6,6 +6,7 @@ by content, never by extension.
 
 import contextlib
 import errno
+import io
 import os
 import stat
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ SUPPORTED = ("jpeg", "png", "tiff")
 # put near the start has an EOI of its own. Some programs pad with zeros.
 _END_MARKS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
 _TAIL_BYTES = 4 * 1024
+# What is read of a file to begin with: a JPEG's JFIF and EXIF segments, of 64 KiB each at the most, are in it whole.
+_HEAD_BYTES = 160 * 1024
 # A real header takes tens to hundreds of reads; before its pixels a PNG holds a handful of chunks.
 _MAX_HEADER_READS = 20_000
 _MAX_CHUNKS = 256
@@ -96,14 +99,14 @@ _MAGIC = {
 _HEIF_BRANDS = (b"hei", b"hev", b"mif", b"msf")
 
 
-def read_claims(path: Path) -> Claims:
-    """Return what the header of the regular file at `path` claims, within the limits; decodes no pixels.
+def read_claims(file: BinaryIO) -> Claims:
+    """Return what the header of an open picture claims, within the limits; decodes no pixels.
 
     Raises UnsupportedPicture, OversizedPicture, InputError for a damaged header, and OSError.
     """
-    with path.open("rb") as file:
-        format_name = _supported(file.read(16))
-    width, height = _dimensions(path, format_name)
+    head = file.read(_HEAD_BYTES)
+    format_name = _supported(head[:16])
+    width, height = _dimensions(file, head, format_name)
     return Claims(format=format_name, width=width, height=height)
 
 
@@ -114,8 +117,9 @@ def read_header(path: Path) -> Header:
     """
     status = _status(path)
     try:
-        claims = read_claims(path)
-        has_end = _has_end_mark(path, claims.format, status.st_size)
+        with path.open("rb", buffering=0) as file:
+            claims = read_claims(file)
+            has_end = _has_end_mark(file, claims.format, status.st_size)
     except OSError as error:
         raise InputError(f"can't be read: {error.strerror or error}") from error
     if not has_end:
@@ -128,10 +132,9 @@ def read_header(path: Path) -> Header:
     )
 
 
-def _has_end_mark(path: Path, format_name: str, size_bytes: int) -> bool:
-    with path.open("rb") as file:
-        file.seek(max(0, size_bytes - _TAIL_BYTES))
-        return file.read(_TAIL_BYTES).rstrip(b"\0").endswith(_END_MARKS.get(format_name, b""))
+def _has_end_mark(file: BinaryIO, format_name: str, size_bytes: int) -> bool:
+    file.seek(max(0, size_bytes - _TAIL_BYTES))
+    return file.read(_TAIL_BYTES).rstrip(b"\0").endswith(_END_MARKS.get(format_name, b""))
 
 
 def _status(path: Path) -> os.stat_result:
@@ -175,11 +178,10 @@ def _supported(start: bytes) -> str:
     return format_name
 
 
-def _dimensions(path: Path, format_name: str) -> tuple[int, int]:
+def _dimensions(file: BinaryIO, head: bytes, format_name: str) -> tuple[int, int]:
     try:
-        with path.open("rb") as file:
-            width, height = imagesize.get(_Budgeted(file))
-        if format_name == "png" and _is_sideways_png(path):
+        width, height = _claimed(file, head, format_name)
+        if format_name == "png" and _is_sideways_png(file):
             width, height = height, width
     except Exception as error:  # a hostile header may raise anything in the parser
         raise InputError(f"has a damaged {format_name.upper()} header") from error
@@ -191,6 +193,15 @@ def _dimensions(path: Path, format_name: str) -> tuple[int, int]:
     if width * height > MAX_PIXELS:
         raise OversizedPicture(f"is {width * height / 1e6:,.0f} megapixels; the limit is {MAX_PIXELS // 10**6}")
     return width, height
+
+
+def _claimed(file: BinaryIO, head: bytes, format_name: str) -> tuple[float, float]:
+    """Return the size as the parser sees it: from `head` where it stands there, from the file else; -1 for none."""
+    source = _Budgeted(file) if format_name == "tiff" else io.BytesIO(head)  # a TIFF's directory may lie anywhere
+    size: tuple[float, float] = imagesize.get(source)
+    if size[0] < 0 and len(head) == _HEAD_BYTES:
+        size = imagesize.get(_Budgeted(file))
+    return size
 
 
 class _Budgeted:
@@ -209,18 +220,17 @@ class _Budgeted:
         return self._file.read(size_bytes)
 
 
-def _is_sideways_png(path: Path) -> bool:
+def _is_sideways_png(file: BinaryIO) -> bool:
     """Say whether an eXIf chunk before the pixels turns the picture; imagesize looks into JPEG and TIFF only."""
-    with path.open("rb") as file:
-        file.seek(8)
-        for _chunk in range(_MAX_CHUNKS):
-            chunk = file.read(8)
-            if not chunk or chunk[4:] == b"IDAT":
-                break
-            size_bytes = int.from_bytes(chunk[:4], "big")
-            if chunk[4:] == b"eXIf":
-                return _orientation(file, size_bytes) in _SIDEWAYS
-            file.seek(size_bytes + 4, os.SEEK_CUR)
+    file.seek(8)
+    for _chunk in range(_MAX_CHUNKS):
+        chunk = file.read(8)
+        if not chunk or chunk[4:] == b"IDAT":
+            break
+        size_bytes = int.from_bytes(chunk[:4], "big")
+        if chunk[4:] == b"eXIf":
+            return _orientation(file, size_bytes) in _SIDEWAYS
+        file.seek(size_bytes + 4, os.SEEK_CUR)
     return False
 
 
@@ -232,14 +242,14 @@ def _orientation(file: BinaryIO, size_bytes: int) -> object:
     return None
 
 
-def check_decodes(path: Path) -> tuple[int, int]:
-    """Decode every pixel of the JPEG, PNG or TIFF at `path` and return its (width, height).
+def check_decodes(picture: Path | BinaryIO) -> tuple[int, int]:
+    """Decode every pixel of a JPEG, PNG or TIFF, a file or an open one, and return its (width, height).
 
     They are those of the pixels as stored, except for TIFF, which Pillow turns upright. Raises InputError when it is
     something else, truncated or damaged. `Image.verify` is no substitute: it passes truncated files.
     """
     try:
-        with contextlib.closing(Image.open(path, formats=SUPPORTED)) as image:  # no other parser can be reached
+        with contextlib.closing(Image.open(picture, formats=SUPPORTED)) as image:  # no other parser can be reached
             image.load()
             return image.size
     except Exception as error:  # Pillow answers bad bytes with any of a dozen types

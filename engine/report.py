@@ -13,6 +13,7 @@ from engine.progress import duration
 __all__ = ["estimate_table", "summary_table"]
 
 _MAX_REASONS = 8
+_FREE = {"local": " (local: free)", "simulated": " (simulated: nothing was charged)"}
 
 
 def summary_table(summary: Summary, *, is_live: bool = True) -> RenderableType:
@@ -34,6 +35,8 @@ def summary_table(summary: Summary, *, is_live: bool = True) -> RenderableType:
     if is_live and summary.seconds:
         rate = f" ({summary.ended_now / summary.seconds:.1f} images/s)" if summary.ended_now else ""
         table.add_row(duration(summary.seconds), f"{summary.requests:,} requests{rate}")
+    if summary.refusals and (pace := summary.limits.get("requests_per_s")):
+        table.add_row(f"{summary.refusals:,}", f"requests answered 429: slowed to {pace[-1][1]:.0f} a second")
     return Group(table, *_remarks(summary, is_live=is_live))
 
 
@@ -44,8 +47,7 @@ def _add(table: Table, count: int, words: str, style: str) -> None:
 
 def _credits(summary: Summary) -> str:
     words = "credit charged" if summary.credits_charged == 1 else "credits charged"
-    if summary.backend == "local":
-        words += " (local: free)"
+    words += _FREE.get(summary.backend, "")
     return words + (f", {summary.credits_reserved} reserved" if summary.credits_reserved else "")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from engine.errors import UsageError
@@ -33,12 +33,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False)
 
     backend: str = "local"
-    max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
-    submit_concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
-    poll_concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
-    download_concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
+    max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    submit_concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
+    poll_concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
+    download_concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
     max_credits: Annotated[int, Field(ge=0)] | None = None
 
+    poll_delay_s: Seconds = 1.0
     poll_min_s: Seconds = 0.1
     poll_max_s: Seconds = 30.0
     connect_timeout_s: Seconds = 20.0
@@ -54,6 +55,8 @@ class Settings(BaseSettings):
 
     sync: bool = True
     service_workers: Annotated[int, Field(ge=0, le=256)] = 0  # each one holds the face model, about 150 MB
+    # Absolute: a resume may be started from another folder.
+    simulation: Annotated[Path, AfterValidator(Path.absolute)] | None = None
 
     @classmethod
     def settings_customise_sources(

@@ -44,7 +44,8 @@ def restore(
         typer.Option("--out", "-o", metavar="DIR", parser=options.folder, help="Where the restored pictures go."),
     ],
     backend: Annotated[
-        str | None, typer.Option("--backend", metavar="local|topaz|URL", help="Who restores; local by default, free.")
+        str | None,
+        typer.Option("--backend", metavar="local|topaz|simulated|URL", help="Who restores; local by default, free."),
     ] = None,
     run: Annotated[
         Path | None,
@@ -71,6 +72,7 @@ def restore(
     submit_concurrency: options.SubmitConcurrency = None,
     download_concurrency: options.DownloadConcurrency = None,
     service_workers: options.Workers = None,
+    simulation: options.SimulationFile = None,
     config: options.Config = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -110,6 +112,7 @@ def restore(
             "submit_concurrency": submit_concurrency,
             "download_concurrency": download_concurrency,
             "service_workers": service_workers,
+            "simulation": simulation,
         },
         config=config,
         output=action.Output(is_json=json, is_quiet=quiet),
@@ -184,14 +187,57 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8300,
     workers: Annotated[int, typer.Option("--workers", min=0, max=256, help="Restoring processes; 0: one a core.")] = 0,
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+    simulate: options.Simulate = False,
+    simulation: options.SimulationFile = None,
+    seed: options.Seed = None,
+    latency: options.Latency = None,
+    result_bytes: options.ResultBytes = None,
+    failed_jobs: options.FailedJobs = None,
+    eta_factor: options.EtaFactor = None,
+    eta_noise: options.EtaNoise = None,
+    rate: options.Rate = None,
+    rate_burst: options.RateBurst = None,
+    rate_steps: options.RateSteps = None,
+    retry_after: options.RetryAfter = None,
+    server_errors: options.ServerErrors = None,
+    reset_before: options.ResetBefore = None,
+    reset_after: options.ResetAfter = None,
+    slow_downloads: options.SlowDownloads = None,
+    slow_bytes_per_s: options.SlowBytes = None,
+    truncated_downloads: options.TruncatedDownloads = None,
+    expired_links: options.ExpiredLinks = None,
+    listing_order: options.ListingOrder = None,
+    old_rows: options.OldRows = None,
 ) -> None:
-    """Serve the Face Recovery 3 contract with the face model on this machine.
+    """Serve the Face Recovery 3 contract with the face model on this machine, or with a simulation of it.
 
     Clients send the key in FACE_RECOVERY_SERVICE_KEY as X-API-Key; without one a key is made and printed.
     """
     from engine.commands import serve as action
 
-    action.serve(folder, host=host, port=port, workers=workers, is_child=child)
+    told = {
+        "seed": seed,
+        "latency": latency,
+        "result_bytes": result_bytes,
+        "failed_jobs": failed_jobs,
+        "eta_factor": eta_factor,
+        "eta_noise": eta_noise,
+        "rate": rate,
+        "rate_burst": rate_burst,
+        "rate_steps": rate_steps,
+        "retry_after": retry_after,
+        "server_errors": server_errors,
+        "reset_before": reset_before,
+        "reset_after": reset_after,
+        "slow_downloads": slow_downloads,
+        "slow_bytes_per_s": slow_bytes_per_s,
+        "truncated_downloads": truncated_downloads,
+        "expired_links": expired_links,
+        "listing_order": listing_order,
+        "old_rows": old_rows,
+    }
+    made = action.simulation_of(told, is_simulated=simulate, file=simulation)
+    action.serve(folder, host=host, port=port, workers=workers, is_child=child, simulation=made)
 
 
 @app.command()

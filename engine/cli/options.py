@@ -10,6 +10,7 @@ import typer
 
 _MODEL = "Face Recovery 3"
 _LIMITS = "Limits"
+_SIMULATION = "Simulation"
 
 
 def folder(text: str) -> Path:
@@ -76,3 +77,43 @@ MaxInFlight = Annotated[str | None, _limit("max-in-flight", "1-100000", "Jobs at
 SubmitConcurrency = Annotated[str | None, _limit("submit-concurrency", "1-1000", "Uploads at once.")]
 DownloadConcurrency = Annotated[str | None, _limit("download-concurrency", "1-1000", "Downloads at once.")]
 Workers = Annotated[str | None, _limit("service-workers", "0-256", "Processes of the local face model; 0: one a core.")]
+
+
+def _simulated(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=_SIMULATION)
+    return option
+
+
+SimulationFile = Annotated[
+    Path | None,
+    typer.Option("--simulation", metavar="FILE", help="What is simulated (TOML).", rich_help_panel=_SIMULATION),
+]
+Simulate = Annotated[
+    bool,
+    typer.Option("--simulate", help="Restore nothing: flat pictures after a while.", rich_help_panel=_SIMULATION),
+]
+Seed = Annotated[str | None, _simulated("seed", "N", "The same seed falls the same way; 0 by default.")]
+Latency = Annotated[
+    str | None,
+    _simulated("latency", "MODEL", "fixed:S, lognormal:MEDIAN_S:SIGMA, queue:WORKERS:MEDIAN_S:SIGMA[:EVERY_S:STALL_S]"),
+]
+ResultBytes = Annotated[str | None, _simulated("result-bytes", "N", "Size of each result; 60000 by default.")]
+FailedJobs = Annotated[str | None, _simulated("failed-jobs", "0-1", "Share of jobs that end Failed.")]
+EtaFactor = Annotated[str | None, _simulated("eta-factor", "X", "Told eta as a multiple of the honest one.")]
+EtaNoise = Annotated[str | None, _simulated("eta-noise", "SIGMA", "Spread of the told eta; 0 by default.")]
+Rate = Annotated[str | None, _simulated("rate", "N", "Calls a second, else 429; files are not counted.")]
+RateBurst = Annotated[str | None, _simulated("rate-burst", "N", "Calls at once; one second's worth by default.")]
+RateSteps = Annotated[str | None, _simulated("rate-steps", "S:N,...", "From second S on, N calls a second.")]
+RetryAfter = Annotated[
+    bool | None,
+    typer.Option("--retry-after/--no-retry-after", help="Whether a 429 says when.", rich_help_panel=_SIMULATION),
+]
+ServerErrors = Annotated[str | None, _simulated("server-errors", "0-1", "Share of calls answered 500, 502, 503.")]
+ResetBefore = Annotated[str | None, _simulated("reset-before", "0-1", "Share of submits lost before acceptance.")]
+ResetAfter = Annotated[str | None, _simulated("reset-after", "0-1", "Share of submits lost after acceptance.")]
+SlowDownloads = Annotated[str | None, _simulated("slow-downloads", "0-1", "Share of downloads that crawl.")]
+SlowBytes = Annotated[str | None, _simulated("slow-bytes-per-s", "N", "How fast those are; 20000 by default.")]
+TruncatedDownloads = Annotated[str | None, _simulated("truncated-downloads", "0-1", "Share cut off half way.")]
+ExpiredLinks = Annotated[str | None, _simulated("expired-links", "0-1", "Share of downloads answered 403.")]
+ListingOrder = Annotated[str | None, _simulated("listing-order", "newest|oldest|random", "newest by default.")]
+OldRows = Annotated[str | None, _simulated("old-rows", "N", "Finished rows of strangers in the listing.")]

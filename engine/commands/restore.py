@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import random
 import secrets
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from engine.backend import check_backend, open_backend
 from engine.clock import SystemClock
+from engine.commands.event_loop import runner
 from engine.commands.terminal import print_json, results, screen
 from engine.errors import UsageError
 from engine.inputs.folder import Globs
@@ -69,7 +69,7 @@ def restore(
         sizing=sizing(load_parameters(parameters, config), scale),
         settings=resolved,
     )
-    check_backend(resolved.backend)
+    check_backend(resolved.backend, resolved.simulation)
     folder = RunFolder.beside(order.out, run_folder.absolute() if run_folder is not None else None)
     return _carry_out(opening.begin(order, folder), output)
 
@@ -78,7 +78,8 @@ def resume(run_folder: Path, settings: Mapping[str, Any], output: Output) -> int
     """Go on with the run in `run_folder`, with changed `settings` where they are not None."""
     changes = load_changes(settings)
     folder = RunFolder.find(run_folder.absolute())
-    check_backend(Order.load(folder.order).settings.backend)
+    saved = Order.load(folder.order).settings
+    check_backend(saved.backend, saved.simulation)
     return _carry_out(opening.resume(folder, changes), output)
 
 
@@ -112,21 +113,13 @@ def _absolute(text: str) -> str:
 
 
 def _carry_out(opened_run: AbstractContextManager[Opened], output: Output) -> int:
-    with opened_run as opened, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        summary = runner.run(_run(opened, output))
+    with opened_run as opened, runner() as loop:
+        summary = loop.run(_run(opened, output))
     if output.is_json:
         print_json(summary.record())
     else:
         results().print(summary_table(summary))
     return int(summary.exit_code)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
-        return None
-    import uvloop  # noqa: PLC0415 -- not installed on Windows
-
-    return uvloop.new_event_loop
 
 
 async def _run(opened: Opened, output: Output) -> Summary:
@@ -145,7 +138,7 @@ async def _with_backend(opened: Opened, closing: Closing, output: Output) -> Sum
     service, workers = opened.folder.service, settings.service_workers
     connections = settings.submit_concurrency + settings.poll_concurrency + settings.download_concurrency + 2
     async with (
-        open_backend(settings.backend, service=service, workers=workers) as endpoint,
+        open_backend(settings.backend, service=service, workers=workers, simulation=settings.simulation) as endpoint,
         AiohttpTransport(
             max_connections=connections,
             connect_timeout_s=settings.connect_timeout_s,

@@ -12,6 +12,7 @@ class Timings:
 
     submit_s: float = 0.0  # reading, hashing, POST
     remote_s: float = 0.0  # from accepted to seen finished
+    unseen_s: float = 0.0  # of those: how long it lay finished before that was seen, by the remote's two times
     download_s: float = 0.0  # link, transfer, checks, publish
 
 

@@ -35,7 +35,11 @@ class OpenJob:
 
 
 class Tally:
-    """The sums of a run. `apply` is the only way to change it."""
+    """The sums of a run. `apply` is the only way to change it in a live run.
+
+    A replay of millions of lines may mark jobs as done in `states` itself, where the table leads there from what it
+    has not told of them; it then owes `charge` for each, and `recount` at its end.
+    """
 
     def __init__(self) -> None:
         self.states = bytearray()
@@ -111,8 +115,16 @@ class Tally:
                 self.charged += record.get("credits", 0)
                 self._count_reason(str(record.get("reason", "")))
             case Event.DONE:
-                self.charged += record.get("credits", 0)
-                self.faces += record.get("faces") or 0
+                self.charge(record)
+
+    def charge(self, record: dict[str, Any], jobs: int = 1) -> None:
+        """Add what `jobs` jobs have cost and found, of which each was done as `record` says."""
+        self.charged += jobs * record.get("credits", 0)
+        self.faces += jobs * (record.get("faces") or 0)
+
+    def recount(self) -> None:
+        """Count the states anew."""
+        self.counts = {state: self.states.count(state) for state in State}
 
     def _count_reason(self, reason: str) -> None:
         known = reason in self.reasons or len(self.reasons) < _MAX_REASONS

@@ -29,7 +29,8 @@ class JournalFile(Protocol):
 class JournalWriter:
     """The only writer of one journal. Enter it on the loop that uses it; leaving writes what is pending."""
 
-    def __init__(self, file: JournalFile, *, name: str) -> None:
+    def __init__(self, file: JournalFile, *, name: str, begin_bytes: int = 0) -> None:
+        """`begin_bytes`: how long `file` is."""
         self._file = file
         self._name = name
         self._pending: list[bytes] = []
@@ -41,6 +42,9 @@ class JournalWriter:
         self._failure: MachineError | None = None
         self.groups_written = 0
         self.lines_written = 0
+        self.lines_appended = 0
+        self.end_bytes = begin_bytes  # where the line appended last ends, or will
+        self._milestone: tuple[int, asyncio.Future[None]] | None = None
 
     def __repr__(self) -> str:
         return f"<JournalWriter {self._name}: {self.lines_written} lines in {self.groups_written} groups>"
@@ -68,6 +72,8 @@ class JournalWriter:
         if self._closing:
             raise RuntimeError(f"{self._name} is closed")
         self._pending.append(line)
+        self.lines_appended += 1
+        self.end_bytes += len(line)
         self._wake.set()
 
     async def commit(self, record: Mapping[str, Json] | None = None) -> None:
@@ -82,6 +88,13 @@ class JournalWriter:
         group = self._gathering() if self._pending else self._writing
         if group is not None:
             await asyncio.shield(group)
+
+    async def reached(self, lines: int) -> None:
+        """Return once `lines_written` has got to `lines`. For one waiter at a time."""
+        if self.lines_written >= lines:
+            return
+        self._milestone = lines, asyncio.get_running_loop().create_future()
+        await self._milestone[1]
 
     def _gathering(self) -> asyncio.Future[None]:
         if self._group is None:
@@ -122,7 +135,14 @@ class JournalWriter:
         self.lines_written += len(lines)
         self._writing.set_result(None)
         self._writing = None
+        self._pass_milestone()
         return True
+
+    def _pass_milestone(self) -> None:
+        if self._milestone is not None and self.lines_written >= self._milestone[0]:
+            if not self._milestone[1].done():  # cancelled
+                self._milestone[1].set_result(None)
+            self._milestone = None
 
     def _fail(self, error: Exception) -> None:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -13,6 +13,7 @@ from engine.job.state import Event
 from engine.job.tally import Tally
 from engine.journal.line import encode
 from engine.journal.writer import JournalWriter
+from engine.pipeline.marks import Marks
 
 __all__ = ["Book"]
 
@@ -20,8 +21,11 @@ __all__ = ["Book"]
 class Book:
     """The only one that writes journal and results of a run."""
 
-    def __init__(self, tally: Tally, journal: JournalWriter, results: JournalWriter, clock: Clock) -> None:
+    def __init__(
+        self, tally: Tally, marks: Marks, journal: JournalWriter, results: JournalWriter, clock: Clock
+    ) -> None:
         self.tally = tally
+        self.marks = marks
         self._journal = journal
         self._results = results
         self._clock = clock
@@ -48,4 +52,6 @@ class Book:
 
     def mark(self, event: str, **members: Any) -> None:
         """Note something about the run as a whole."""
-        self._journal.append({"at": round(self._clock.now(), 3), "event": event, **members})
+        record = {"at": round(self._clock.now(), 3), "event": event, **members}
+        self._journal.append(record)
+        self.marks.apply(record)

@@ -1,6 +1,7 @@
 """The download lane: mint a link, fetch, verify, publish, journal; then let the own service forget the job."""
 
 import asyncio
+from collections import deque
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,6 @@ from engine.pipeline.closing import Reason
 from engine.pipeline.fetch import fetch
 from engine.pipeline.finish import final_path, finish
 from engine.pipeline.flight import Flight
-from engine.pipeline.permits import Permits
 from engine.pipeline.poll import PollLane
 from engine.pipeline.scope import Scope
 from engine.pipeline.seal import BadResult, Expected, Sealed, part_of, recognise, seal, translate
@@ -26,33 +26,42 @@ _MAX_FRESH_LINKS = 3
 
 
 class DownloadLane:
-    """A bounded queue and a few workers: a slow disk fills the queue, which holds up the polls and so the submits."""
+    """Takes finished flights in order, as many at once as its lane has places.
+
+    Those that wait here are in flight still: a slow disk fills the flights' own bound, which holds up the submits.
+    """
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._queue: asyncio.Queue[Flight] = asyncio.Queue(scope.settings.download_concurrency)
-        self._gate = scope.gate("download")
+        self._waiting: deque[Flight] = deque()
+        self._arrived = asyncio.Event()
         self._backoff = scope.backoff()
-        self.busy = Permits(scope.settings.download_concurrency)
+        self.lane = scope.lane("download", scope.settings.download_concurrency)
 
-    async def add(self, flight: Flight) -> None:
-        """Take a finished flight; waits while the queue is full."""
-        await self._queue.put(flight)
+    def __repr__(self) -> str:
+        return f"<DownloadLane {len(self._waiting)} waiting, {self.lane!r}>"
+
+    def add(self, flight: Flight) -> None:
+        """Take a finished flight."""
+        self._waiting.append(flight)
+        self._arrived.set()
 
     async def run(self, poll: PollLane) -> None:
         """Serve for as long as the run lasts; what can't be fetched now goes back to `poll` for a later look."""
         async with asyncio.TaskGroup() as group:
-            for _worker in range(self._scope.settings.download_concurrency):
-                group.create_task(self._work(poll))
+            while True:
+                while not self._waiting:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                await self.lane.enter()
+                group.create_task(self._carry(self._waiting.popleft(), poll))
 
-    async def _work(self, poll: PollLane) -> None:
-        while True:
-            flight = await self._queue.get()
-            self.busy.overdraw()
-            try:
-                await self._bring_home(flight, poll)
-            finally:
-                self.busy.give_back()
+    async def _carry(self, flight: Flight, poll: PollLane) -> None:
+        """Bring one result home; its place in the lane is held already."""
+        try:
+            await self._bring_home(flight, poll)
+        finally:
+            self.lane.leave()
 
     async def _bring_home(self, flight: Flight, poll: PollLane) -> None:
         started = self._scope.clock.monotonic()
@@ -61,7 +70,7 @@ class DownloadLane:
         except InputError as error:
             await self._scope.fail(flight, str(error), credits_charged=flight.price)
         except (RemoteError, BadResult) as error:
-            await self._later(flight, poll, error)
+            await self._later(flight, poll, error, started)
         else:
             flight.download_s += self._scope.clock.monotonic() - started
             await finish(self._scope, flight, sealed)
@@ -79,7 +88,7 @@ class DownloadLane:
     async def _fetched(self, flight: Flight, final: Path, expected: Expected) -> Sealed:
         part = part_of(final)
         for fresh_links in range(_MAX_FRESH_LINKS):
-            await self._gate.passed()
+            await self.lane.passed()
             link = await self._scope.client.link(flight.process_id)
             try:
                 fetched = await fetch(self._scope.client, link.url, part, flight.etag, partial(self._note, flight))
@@ -87,7 +96,7 @@ class DownloadLane:
                 if error.kind is not Kind.EXPIRED_LINK or fresh_links + 1 == _MAX_FRESH_LINKS:
                     raise
                 continue
-            self._gate.worked()
+            self.lane.worked()
             expected = replace(expected, size_bytes=expected.size_bytes or fetched.size_bytes)
             return await asyncio.to_thread(seal, part, final, fetched.body, expected, sync=self._scope.settings.sync)
         raise AssertionError("the loop returns or raises")
@@ -97,7 +106,7 @@ class DownloadLane:
         if etag:
             self._scope.book.note(flight.number, Event.DOWNLOADING, etag=etag)
 
-    async def _later(self, flight: Flight, poll: PollLane, error: EngineError) -> None:
+    async def _later(self, flight: Flight, poll: PollLane, error: EngineError, started: float) -> None:
         """Try again after a while: a paid result is not given up for a passing failure."""
         flight.download_failures += 1
         flight.bad_results += isinstance(error, BadResult)
@@ -105,7 +114,7 @@ class DownloadLane:
             if error.kind is Kind.KEY_REFUSED:
                 self._scope.closing.tell(Reason.KEY_REFUSED, f"{error}: check the key, then resume")
             elif error.kind in (Kind.TOO_FAST, Kind.UNREACHABLE):
-                self._gate.failed(error)
+                self.lane.failed(error, started)
         if not flight.failing_from:
             flight.failing_from = self._scope.clock.monotonic()
         failing_s = self._scope.clock.monotonic() - flight.failing_from

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Collection, Iterator
-from functools import partial
 from pathlib import Path
 
 from engine.job.spec import JobSpec
@@ -12,7 +11,7 @@ from engine.job.tally import Tally
 from engine.pipeline.flight import Flight
 from engine.pipeline.lookup import Lookup
 from engine.pipeline.opening import Opened
-from engine.pipeline.plan import extend, read_plan
+from engine.pipeline.plan import extend, pick
 from engine.pipeline.poll import PollLane
 from engine.pipeline.scope import Scope
 from engine.pipeline.submit import SubmitLane
@@ -76,15 +75,15 @@ async def _adopt_orphans(scope: Scope, opened: Opened, flying: set[int], poll: P
 
 
 def _specs(plan: Path, numbers: Collection[int]) -> list[JobSpec]:
-    return [spec for spec in read_plan(plan) if spec.number in numbers] if numbers else []
+    return list(pick(plan, iter(sorted(numbers)))) if numbers else []
 
 
 async def _jobs(scope: Scope, opened: Opened, flying: set[int]) -> AsyncIterator[JobSpec]:
     """Yield the planned jobs that are not `flying`: first those that the plan holds, then those still being planned."""
     tally, past = scope.book.tally, opened.past
-    lines = read_plan(opened.folder.plan) if tally.counts[State.PLANNED] else iter(())
-    is_planned = partial(_is_planned, tally, flying)
-    while group := await asyncio.to_thread(_take, filter(is_planned, lines)):
+    numbers = (number for number in _planned(tally, past.place.number, past.jobs) if number not in flying)
+    jobs = pick(opened.folder.plan, numbers, past.place) if tally.counts[State.PLANNED] else iter(())
+    while group := await asyncio.to_thread(_take, jobs):
         for spec in group:
             yield spec
     if opened.jobs is None:
@@ -97,8 +96,11 @@ async def _jobs(scope: Scope, opened: Opened, flying: set[int]) -> AsyncIterator
     scope.book.mark("planned", jobs=tally.planned)
 
 
-def _is_planned(tally: Tally, flying: set[int], spec: JobSpec) -> bool:
-    return spec.number not in flying and tally.state(spec.number) is State.PLANNED
+def _planned(tally: Tally, first: int, end: int) -> Iterator[int]:
+    """Yield the jobs from `first` to `end` that are planned when it is their turn."""
+    while (first := tally.states.find(State.PLANNED, first, end)) >= 0:
+        yield first
+        first += 1
 
 
 def _take(jobs: Iterator[JobSpec]) -> list[JobSpec]:

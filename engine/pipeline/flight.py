@@ -1,10 +1,14 @@
 """A job between its first step and its end."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.job.outcome import Outcome, Timings
 from engine.job.spec import JobSpec
 from engine.remote.row import Row
+
+if TYPE_CHECKING:
+    from engine.pipeline.pages import Page
 
 __all__ = ["Flight"]
 
@@ -27,7 +31,10 @@ class Flight:
     unclear_rounds: int = 0
     settle_looks: int = 0
     polled_from: float = 0.0
-    looks: int = 0
+    seen_from: float = 0.0  # when it was last seen not to be done
+    due: float = 0.0  # its next look alone; 0: none
+    page: "Page | None" = None  # of the listing, where it was seen last
+    looks: int = 0  # alone
     failed_looks: int = 0
     times_lost: int = 0
     row: Row | None = None
@@ -38,11 +45,16 @@ class Flight:
     bad_results: int = 0
     submit_s: float = 0.0
     remote_s: float = 0.0
+    unseen_s: float = 0.0
     download_s: float = 0.0
 
     @property
     def number(self) -> int:
         return self.spec.number
+
+    def age_s(self, now: float) -> float:
+        """Return how long it has been polled for; `now` is monotonic."""
+        return now - self.polled_from
 
     @property
     def price(self) -> int:
@@ -65,6 +77,7 @@ class Flight:
             timings=Timings(
                 submit_s=round(self.submit_s, 3),
                 remote_s=round(self.remote_s, 3),
+                unseen_s=round(self.unseen_s, 3),
                 download_s=round(self.download_s, 3),
             ),
             warnings=row.warnings if row is not None else (),

@@ -9,6 +9,10 @@ from engine.remote.failures import Kind, RemoteError
 
 __all__ = ["Gate"]
 
+# Among a thousand requests one meets a server error: that is its own bad luck, two in a row are everybody's.
+_ALONE = 2
+_ITS_OWN = (Kind.UNCLEAR, Kind.TRANSIENT)
+
 
 class Gate:
     """Shared by all workers of a lane, so that one refusal slows them all, once.
@@ -36,6 +40,7 @@ class Gate:
         self._is_vital = is_vital
         self._open_from = 0.0  # monotonic seconds
         self._failures = 0
+        self._unanswered = 0  # failures since anything succeeded
         self._failing_since: float | None = None
         self.pauses = 0
 
@@ -49,6 +54,7 @@ class Gate:
 
     def worked(self) -> None:
         """An exchange succeeded: the next failure begins a new episode."""
+        self._unanswered = 0
         self._failures = 0
         self._failing_since = None
 
@@ -56,6 +62,9 @@ class Gate:
         """Shut the gate for a while; raises MachineError when the remote has not been reached for too long."""
         now = self._clock.monotonic()
         self._judge(error, now)
+        self._unanswered += 1
+        if self._unanswered < _ALONE and error.kind in _ITS_OWN:
+            return
         if now >= self._open_from:
             self._failures += 1
             self.pauses += 1

@@ -1,9 +1,8 @@
 """The state of a run from its files alone, whether or not a process is working on it."""
 
-from engine.journal.replay import Reading
+from engine.journal.replay import Reading, proven
 from engine.pipeline.order import Order
 from engine.pipeline.past import replay
-from engine.pipeline.plan import read_plan
 from engine.pipeline.run_folder import RunFolder
 from engine.pipeline.summary import Summary, summarise
 
@@ -14,8 +13,8 @@ def inspect(folder: RunFolder, *, stopped: str = "", message: str = "") -> Summa
     """Return the summary that plan and journal prove; reads only, takes no lock."""
     order = Order.load(folder.order)
     reading = Reading()
-    tally, marks = replay(folder, reading)
-    tally.grow(marks.planned if marks.planned is not None else sum(1 for _spec in read_plan(folder.plan)))
+    tally, marks, _since = replay(folder, reading)
+    tally.grow(marks.planned if marks.planned is not None else _planned(folder))
     return summarise(
         tally,
         run_id=order.run_id,
@@ -25,3 +24,10 @@ def inspect(folder: RunFolder, *, stopped: str = "", message: str = "") -> Summa
         stopped=stopped,
         message=message,
     )
+
+
+def _planned(folder: RunFolder) -> int:
+    reading = Reading()
+    for _bodies in proven(folder.plan, reading):
+        pass
+    return reading.lines

@@ -58,7 +58,7 @@ def resume(folder: RunFolder, changes: Mapping[str, Any]) -> Iterator[Opened]:
     order = replace(order, settings=_changed(order.settings, changes))
     with lock_folder(folder.path):
         past = load_past(order, folder)
-        jobs = scan_order(order, past.known, folder.path) if past.planned is None else None
+        jobs = scan_order(order, past.known, folder.path) if past.marks.planned is None else None
         yield Opened(order, folder, past, jobs)
 
 

@@ -7,29 +7,91 @@ crash, or a `restore` repeated after pictures were added, continues: sources tha
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.disk import AppendFile, path_of_text
-from engine.errors import UsageError
+from engine.errors import MachineError, UsageError
 from engine.inputs.naming import Namer
 from engine.inputs.scan import Sources, candidates, scan
 from engine.job.spec import JobSpec
-from engine.journal.line import encode
-from engine.journal.replay import Reading, read
+from engine.journal.line import DamagedLine, Record, decode, encode
+from engine.journal.replay import Reading
 from engine.pipeline.order import Order
 from engine.pipeline.run_folder import RunFolder, open_journal
 from engine.pipeline.seal import part_of
 
-__all__ = ["Known", "extend", "first_good", "read_plan", "scan_order"]
+__all__ = ["Known", "Place", "advance", "extend", "first_good", "pick", "scan_order"]
 
 # One write and one sync a group; small enough that submitting begins at once.
 _GROUP_LINES = 128
+# Lines that nobody wants are passed over by the block: counted, neither checked nor decoded.
+_BLOCK_BYTES = 128 * 1024
 
 
-def read_plan(path: Path) -> Iterator[JobSpec]:
-    """Yield the jobs of the plan at `path` in order."""
-    return map(JobSpec.of_record, read(path))
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a plan the line of job `number` begins."""
+
+    number: int = 0
+    at_byte: int = 0
+
+
+def advance(plan: Path, place: Place, number: int) -> Place:
+    """Return the place of job `number`, not before `place`; the plan's end when it has no such line."""
+    for first, at_byte, block in _blocks(plan, place):
+        lines = block.count(b"\n")
+        place = Place(first + lines, at_byte + len(block))
+        if place.number > number:
+            kept = sum(len(line) + 1 for line in block.split(b"\n", number - first)[: number - first])
+            return Place(number, at_byte + kept)
+    return place
+
+
+def pick(plan: Path, numbers: Iterator[int], place: Place = Place()) -> Iterator[JobSpec]:
+    """Yield the jobs of `numbers`, which ascend and none of which is before `place`; asks for each when it is due.
+
+    Raises MachineError for a line that is damaged or not there.
+    """
+    wanted = next(numbers, None)
+    for first, _at_byte, block in _blocks(plan, place):
+        if wanted is None:
+            return
+        lines = block.split(b"\n") if wanted < first + block.count(b"\n") else []
+        while wanted is not None and wanted < first + len(lines) - 1:
+            yield _spec(plan, wanted, lines[wanted - first])
+            wanted = next(numbers, None)
+    if wanted is not None:
+        raise _damaged(plan, wanted)
+
+
+def _blocks(plan: Path, place: Place) -> Iterator[tuple[int, int, bytes]]:
+    """Yield whole lines from `place` on, many at a time: the first one's number, where it begins, and their bytes."""
+    number, at_byte, rest = place.number, place.at_byte, b""
+    with plan.open("rb", buffering=0) as file:
+        file.seek(at_byte)
+        while block := file.read(_BLOCK_BYTES):
+            end = block.rfind(b"\n") + 1
+            if not end:
+                rest += block
+                continue
+            whole, rest = rest + block[:end], block[end:]
+            yield number, at_byte, whole
+            number, at_byte = number + whole.count(b"\n"), at_byte + len(whole)
+
+
+def _spec(plan: Path, number: int, line: bytes) -> JobSpec:
+    try:
+        record = decode(line)
+    except DamagedLine:
+        raise _damaged(plan, number) from None
+    if record["job"] != number:
+        raise _damaged(plan, number)
+    return JobSpec.of_record(record)
+
+
+def _damaged(plan: Path, number: int) -> MachineError:
+    return MachineError(f"{plan} is damaged, it has lost job {number}: put it back from a backup, then resume")
 
 
 class Known:
@@ -40,11 +102,12 @@ class Known:
         self.sources = Sources()
         self.jobs = 0
 
-    def add(self, spec: JobSpec) -> None:
-        self.jobs = spec.number + 1
-        self.sources.take(spec.source)
-        if spec.output:
-            self.namer.take(str(path_of_text(spec.output)))
+    def add(self, record: Record) -> None:
+        """Learn the job of one line of the plan; no more of it is looked at, as there may be millions."""
+        self.jobs = record["job"] + 1
+        self.sources.take(record["source"])
+        if output := record.get("output"):
+            self.namer.take(str(path_of_text(output)) if output.startswith("file://") else output)
 
 
 def scan_order(order: Order, known: Known, run_folder: Path) -> Iterator[JobSpec]:

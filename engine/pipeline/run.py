@@ -18,11 +18,12 @@ from engine.pipeline.finish import forget
 from engine.pipeline.greeting import greet
 from engine.pipeline.lookup import Lookup
 from engine.pipeline.opening import Opened
-from engine.pipeline.past import rewrite_results
 from engine.pipeline.permits import Permits
 from engine.pipeline.poll import PollLane
+from engine.pipeline.results import rewrite_results
 from engine.pipeline.run_folder import open_journal
 from engine.pipeline.scope import Scope
+from engine.pipeline.snapshots import Snapshots
 from engine.pipeline.submit import SubmitLane
 from engine.pipeline.summary import Summary, summarise
 from engine.remote.client import Client
@@ -64,13 +65,13 @@ async def run(
     """
     folder, order, past = opened.folder, opened.order, opened.past
     started, ended_before = clock.monotonic(), past.tally.ended
-    await asyncio.to_thread(rewrite_results, folder, past.tally)
+    await asyncio.to_thread(rewrite_results, folder, past.tally, past.since)
     journal_file = await asyncio.to_thread(open_journal, folder.journal, past.journal, sync=order.settings.sync)
     results_file = AppendFile(folder.results, sync=False)
     client = Client(transport, endpoint.base_url, endpoint.key, clock)
     async with (
-        JournalWriter(journal_file, name=str(folder.journal)) as journal,
-        JournalWriter(results_file, name=str(folder.results)) as results,
+        JournalWriter(journal_file, name=str(folder.journal), begin_bytes=journal_file.size_bytes) as journal,
+        JournalWriter(results_file, name=str(folder.results), begin_bytes=results_file.size_bytes) as results,
     ):
         scope = Scope(
             order=order,
@@ -78,7 +79,7 @@ async def run(
             endpoint=endpoint,
             client=client,
             transport=transport,
-            book=Book(past.tally, journal, results, clock),
+            book=Book(past.tally, past.marks, journal, results, clock),
             in_flight=Permits(order.settings.max_in_flight),
             closing=closing,
             clock=clock,
@@ -87,7 +88,9 @@ async def run(
             is_suspect=past.is_suspect,
         )
         on_start(View(past.tally, scope.in_flight, closing))
-        await _carry_out(scope, opened)
+        snapshots = Snapshots(folder, past, scope.book, (journal, results))
+        await _carry_out(scope, opened, snapshots, started)
+        await snapshots.take()
     return summarise(
         past.tally,
         run_id=order.run_id,
@@ -95,6 +98,9 @@ async def run(
         out=str(order.out),
         backend=endpoint.name,
         requests=sum(client.requests.values()),
+        calls={call.value: count for call, count in client.requests.items() if count},
+        refusals=client.pace.rate.refusals,
+        limits=scope.limits(started),
         seconds=round(clock.monotonic() - started, 3),
         ended_now=past.tally.ended - ended_before,
         notes=tuple(past.notes),
@@ -103,14 +109,14 @@ async def run(
     )
 
 
-async def _carry_out(scope: Scope, opened: Opened) -> None:
+async def _carry_out(scope: Scope, opened: Opened, snapshots: Snapshots, started: float) -> None:
     """Do it all, and turn what stops a whole run into the reason for its closing."""
     closing = scope.closing
     is_sound = not scope.is_suspect
     try:
         if await greet(scope):
             scope.book.mark("opened", run=scope.order.run_id, backend=scope.endpoint.name)
-            is_sound = await _fly(scope, opened) or is_sound
+            is_sound = await _fly(scope, opened, snapshots) or is_sound
         if scope.endpoint.is_own and not closing.leaving.is_set():
             await _sweep_up(scope)
     except* RemoteError as group:
@@ -124,6 +130,7 @@ async def _carry_out(scope: Scope, opened: Opened) -> None:
     except* OSError as group:
         closing.tell(Reason.BROKEN, f"{_said(_first(group))}: make room or mend the folder, then resume")
     with contextlib.suppress(MachineError):  # the journal itself may be what broke
+        scope.book.mark("limits", **scope.limits(started))
         scope.book.mark("closed", reason=closing.reason, is_sound=is_sound)
 
 
@@ -140,7 +147,7 @@ def _said(error: BaseException) -> str:
     return str(error)
 
 
-async def _fly(scope: Scope, opened: Opened) -> bool:
+async def _fly(scope: Scope, opened: Opened, snapshots: Snapshots) -> bool:
     """Start the lanes, put the open jobs back where they were, feed the rest, and see it through.
 
     Say whether every job of the plan has had its turn.
@@ -149,7 +156,7 @@ async def _fly(scope: Scope, opened: Opened) -> bool:
     poll = PollLane(scope, download.add, lookup.add)
     submit = SubmitLane(scope, poll.add, lookup.add)
     async with asyncio.TaskGroup() as group:
-        running = (lookup.run(poll.add, submit.again), poll.run(), download.run(poll))
+        running = (lookup.run(poll.add, submit.again), poll.run(), download.run(poll), snapshots.run())
         lanes = [group.create_task(lane) for lane in running]
         feeding = group.create_task(feed(scope, opened, submit, poll, lookup))
         await _see_through(scope, feeding, submit, download)
@@ -175,8 +182,8 @@ async def _finish_cheap(scope: Scope, submit: SubmitLane, download: DownloadLane
     """Give the POSTs and downloads under way a few seconds: each one finished is one less to look up later."""
     try:
         async with asyncio.timeout(scope.settings.drain_s):
-            await submit.sending.all_back()
-            await download.busy.all_back()
+            await submit.lane.places.all_back()
+            await download.lane.places.all_back()
     except TimeoutError:
         return
 

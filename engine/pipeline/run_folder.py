@@ -54,6 +54,10 @@ class RunFolder:
         return self.path / "journal.jsonl"
 
     @property
+    def snapshot(self) -> Path:
+        return self.path / "snapshot.json"
+
+    @property
     def results(self) -> Path:
         return self.path / "results.jsonl"
 

@@ -1,7 +1,7 @@
 """What the lanes of one run share. Made once by `run`, never changed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.clock import Clock
 from engine.job.spec import JobSpec
@@ -9,6 +9,7 @@ from engine.pipeline.book import Book
 from engine.pipeline.closing import Closing
 from engine.pipeline.flight import Flight
 from engine.pipeline.gate import Gate
+from engine.pipeline.lane import Lane
 from engine.pipeline.order import Order
 from engine.pipeline.permits import Permits
 from engine.pipeline.run_folder import RunFolder
@@ -43,6 +44,7 @@ class Scope:
     draw: Callable[[], float]
     form: Mapping[str, str]
     is_suspect: bool = False
+    lanes: dict[str, Lane] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -52,6 +54,17 @@ class Scope:
         """Return a new gate for the lane `name`."""
         limit_s = self.settings.unreachable_limit_s
         return Gate(name, self.clock, self.backoff(), self.draw, limit_s, is_vital=is_vital)
+
+    def lane(self, name: str, ceiling: int) -> Lane:
+        """Return the lane `name`, new, with at most `ceiling` requests at once."""
+        self.lanes[name] = Lane(self.gate(name), ceiling, self.clock)
+        return self.lanes[name]
+
+    def limits(self, start: float) -> dict[str, list[tuple[float, float]]]:
+        """Return how the limits moved: (seconds since `start`, requests at once), and (..., a second) for the pace."""
+        moved = {name: lane.limit.timeline.since(start) for name, lane in self.lanes.items()}
+        pace = self.client.pace.rate.timeline.since(start)
+        return {**moved, "requests_per_s": pace} if pace else moved
 
     def backoff(self) -> Backoff:
         return Backoff(first_s=self.settings.backoff_first_s, max_s=self.settings.backoff_max_s)

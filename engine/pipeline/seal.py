@@ -2,10 +2,12 @@
 
 import errno
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from engine.disk import publish_new
+from engine.disk import publish_new, write_part
 from engine.errors import EngineError, InputError, MachineError
 from engine.picture import check_decodes
 
@@ -36,21 +38,20 @@ class Sealed:
 
 
 def seal(part: Path, final: Path, body: bytes | None, expected: Expected, *, sync: bool) -> Sealed:
-    """Verify `part` (first written from `body`, if given) and publish it as `final`.
+    """Verify a result, in `part` or still in memory as `body`, and publish it as `final`.
 
     Raises BadResult, with `part` removed, when it is not what was expected; InputError when somebody else's file
     is in the way; OSError.
     """
-    if body is not None:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(body)
     try:
-        sealed = _verified(part, expected)
+        sealed = _verified(part, expected) if body is None else _verified_bytes(body, expected)
     except BadResult:
         part.unlink(missing_ok=True)
         raise
+    if body is not None:
+        write_part(part, body, sync=sync)
     try:
-        publish_new(part, final, sync=sync)
+        publish_new(part, final, sync=sync, is_synced=body is not None)
     except FileExistsError:
         _keep_existing(part, final, sealed)
     return sealed
@@ -69,18 +70,33 @@ def recognise(final: Path, expected: Expected) -> Sealed | None:
 
 
 def _verified(path: Path, expected: Expected) -> Sealed:
-    size = path.stat().st_size
-    if expected.size_bytes and size != expected.size_bytes:
-        raise BadResult(f"the result has {size} bytes, not {expected.size_bytes}")
+    size_bytes = path.stat().st_size
+    _check_length(size_bytes, expected)
+    width, height = _checked_size(path, expected)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Sealed(digest, size_bytes, width, height)
+
+
+def _verified_bytes(body: bytes, expected: Expected) -> Sealed:
+    _check_length(len(body), expected)
+    width, height = _checked_size(io.BytesIO(body), expected)
+    return Sealed(hashlib.sha256(body).hexdigest(), len(body), width, height)
+
+
+def _check_length(size_bytes: int, expected: Expected) -> None:
+    if expected.size_bytes and size_bytes != expected.size_bytes:
+        raise BadResult(f"the result has {size_bytes} bytes, not {expected.size_bytes}")
+
+
+def _checked_size(picture: Path | BinaryIO, expected: Expected) -> tuple[int, int]:
     try:
-        width, height = check_decodes(path)
+        width, height = check_decodes(picture)
     except InputError as error:
         raise BadResult(f"the result {error}") from error
     if expected.width and (width, height) != (expected.width, expected.height):
         raise BadResult(f"the result is {width} x {height} pixels, not {expected.width} x {expected.height}")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Sealed(digest, size, width, height)
+    return width, height
 
 
 def _keep_existing(part: Path, final: Path, sealed: Sealed) -> None:

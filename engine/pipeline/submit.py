@@ -12,7 +12,6 @@ from engine.job.state import Event
 from engine.pipeline.closing import Reason
 from engine.pipeline.finish import finish, found_in_place
 from engine.pipeline.flight import Flight
-from engine.pipeline.permits import Permits
 from engine.pipeline.prepare import discard_copy, prepare
 from engine.pipeline.scope import Scope
 from engine.pipeline.web import WebInputs
@@ -32,8 +31,7 @@ class SubmitLane:
         self._scope = scope
         self._on_accepted = on_accepted
         self._on_unclear = on_unclear
-        self.sending = Permits(scope.settings.submit_concurrency)
-        self._gate = scope.gate("submit")
+        self.lane = scope.lane("submit", scope.settings.submit_concurrency)
         self._web = WebInputs(scope)
 
     async def run(self, jobs: AsyncIterator[JobSpec]) -> bool:
@@ -45,9 +43,9 @@ class SubmitLane:
             async for spec in jobs:
                 flight = Flight(spec=spec)
                 await self._scope.in_flight.take()
-                await self.sending.take()
+                await self.lane.enter()
                 if self._scope.closing.is_told:
-                    self.sending.give_back()
+                    self.lane.leave()
                     self._scope.in_flight.give_back()
                     return False
                 group.create_task(self._carry(flight))
@@ -59,11 +57,11 @@ class SubmitLane:
             reason = f"was not accepted: {flight.unclear_rounds} submits ended unclear and none of them arrived"
             await self._scope.fail(flight, reason)
             return
-        await self.sending.take()
+        await self.lane.enter()
         await self._carry(flight)
 
     async def _carry(self, flight: Flight) -> None:
-        """Do one job's submitting; its sending permit is held already."""
+        """Do one job's submitting; its place in the lane is held already."""
         try:
             if flight.spec.reason:
                 await self._scope.fail(flight, flight.spec.reason)
@@ -79,25 +77,26 @@ class SubmitLane:
             discard_copy(self._scope, flight)
             await self._scope.fail(flight, str(error))
         finally:
-            self.sending.give_back()
+            self.lane.leave()
 
     async def _send(self, flight: Flight, upload: Upload) -> None:
         """Send until the answer is clear, or what it means is somebody else's business."""
         while await self._may_send(flight):
             await self._intend(flight)
+            sent_at = self._scope.clock.monotonic()
             try:
                 accepted = await self._scope.client.submit(upload)
             except RemoteError as error:
-                if await self._is_over(flight, error):
+                if await self._is_over(flight, error, sent_at):
                     return
             else:
-                self._gate.worked()
+                self.lane.worked()
                 self._accepted(flight, accepted)
                 return
         self._scope.in_flight.give_back()
 
     async def _may_send(self, flight: Flight) -> bool:
-        await self._gate.passed()
+        await self.lane.passed()
         closing, tally = self._scope.closing, self._scope.book.tally
         limit = self._scope.settings.max_credits
         if limit is not None and tally.reserved + tally.charged + flight.spec.credits > limit:
@@ -120,18 +119,18 @@ class SubmitLane:
         self._scope.book.note(flight.number, Event.ACCEPTED, process_id=flight.process_id, eta=flight.eta)
         self._on_accepted(flight)
 
-    async def _is_over(self, flight: Flight, error: RemoteError) -> bool:
+    async def _is_over(self, flight: Flight, error: RemoteError, sent_at: float) -> bool:
         """Act on a submit that was not answered with success; False when it may be sent again."""
         book, closing = self._scope.book, self._scope.closing
         match error.kind:
             case Kind.BAD_JOB:
-                self._gate.worked()
+                self.lane.worked()
                 discard_copy(self._scope, flight)
                 await self._scope.fail(flight, str(error))
                 return True
             case Kind.TOO_FAST | Kind.BUSY | Kind.UNREACHABLE:
                 book.note(flight.number, Event.REFUSED, reason=error.kind.value)
-                self._gate.failed(error)
+                self.lane.failed(error, sent_at)
                 return False
             case Kind.NO_CREDITS:
                 book.note(flight.number, Event.REFUSED, reason=str(error))
@@ -151,6 +150,6 @@ class SubmitLane:
                 flight.unclear_from = self._scope.clock.monotonic()
                 flight.unclear_rounds += 1
                 book.note(flight.number, Event.UNCLEAR, reason=str(error))
-                self._gate.failed(error)
+                self.lane.failed(error, sent_at)
                 self._on_unclear(flight)
                 return True

@@ -34,7 +34,9 @@ _BY_REASON = {
 class Summary:
     """Counts of jobs add up: planned = done + failed + in_flight + waiting.
 
-    `seconds`, `requests` and `ended_now` (jobs that ended) are this process's own, all else the whole run's.
+    This process's own are `seconds`, `requests` (of them `calls` by kind, and `refusals` answered 429), `ended_now` (jobs
+    that ended) and `limits`: how many requests at once each lane allowed itself, and from the first refusal on how many a
+    second there were, as (seconds since the start, value). All else is the whole run's.
     """
 
     run_id: str
@@ -53,6 +55,9 @@ class Summary:
     adopted: int
     resubmitted: int
     requests: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
+    refusals: int = 0
+    limits: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     seconds: float = 0.0
     ended_now: int = 0
     reasons: dict[str, int] = field(default_factory=dict)

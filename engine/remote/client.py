@@ -4,22 +4,24 @@ Nothing is retried here: what may be repeated, and when, is the lanes' decision.
 only; presigned links are fetched without it.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from types import TracebackType
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 import orjson
 
 from engine.clock import Clock
 from engine.remote.failures import Call, Kind, RemoteError, classify, parse_retry_after
 from engine.remote.multipart import Upload
+from engine.remote.pace import Pace
 from engine.remote.row import Row, finite
 from engine.remote.transport import ConnectError, Response, StreamedResponse, Transport, TransportError
 
-__all__ = ["Accepted", "Client", "Link", "Page"]
+__all__ = ["Accepted", "Client", "Link", "Page", "as_row"]
 
 PAGE_ROWS = 100  # the most that the contract lists a call
 # The Date header has whole seconds and an answer takes its time: a smaller difference says nothing.
@@ -36,10 +38,18 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the listing; no `next_cursor` on the last."""
+    """One page of the listing; no `next_cursor` on the last. `members`: the rows as they came, read on demand."""
 
-    rows: tuple[Row, ...]
+    members: tuple[dict[str, Any], ...]
     next_cursor: str | None
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows that name a job. One without filename and process id can't be of this run; one without only
+        the process id might, and raises RemoteError: a job that is overlooked would be sent again.
+        """
+        for members in self.members:
+            if members.get("process_id") or members.get("filename"):
+                yield as_row(members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +60,15 @@ class Link:
 
 
 class Client:
-    """The contract at one base URL, with one key."""
+    """The contract at one base URL, with one key. All calls share one pace, which follows the remote's 429s."""
 
     def __init__(self, transport: Transport, base_url: str, key: str, clock: Clock) -> None:
         self._transport = transport
+        self.pace = Pace(clock)
         self._base = base_url.rstrip("/")
         self._headers = {"X-API-Key": key, "Accept": "application/json"}
         self._clock = clock
+        self._date: tuple[str | None, float] = (None, 0.0)  # the newest Date header, and its Unix time
         self.requests = dict.fromkeys(Call, 0)
 
     def __repr__(self) -> str:
@@ -75,15 +87,18 @@ class Client:
 
     def _skew_s(self, answer: Response) -> float:
         """Return how far the remote's clock is ahead, by the Date of its answer; 0 when it is about the same."""
-        try:
-            skew_s = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp() - self._clock.now()
-        except (ValueError, TypeError, OverflowError):
-            return 0.0
+        date = answer.headers.get("Date", "")
+        if date != self._date[0]:  # a thousand answers a second have the same
+            try:
+                self._date = date, parsedate_to_datetime(date).timestamp()
+            except (ValueError, TypeError, OverflowError):
+                return 0.0
+        skew_s = self._date[1] - self._clock.now()
         return skew_s if abs(skew_s) > _SAME_CLOCK_S else 0.0
 
     async def status(self, process_id: str) -> Row:
         answer = await self._call(Call.STATUS, "GET", f"/status/{quote(process_id, safe='')}")
-        return _row(_members(answer))
+        return as_row(_members(answer))
 
     async def listing(self, cursor: str | None = None, limit: int = PAGE_ROWS) -> Page:
         """Return one page of all rows that the remote keeps; their order means nothing."""
@@ -98,7 +113,7 @@ class Client:
         elif not isinstance(cursor, str | int) or cursor == "":
             # Half a listing must not pass for a whole one: jobs missing from it would be sent again.
             raise RemoteError(Kind.TRANSIENT, "the listing announces a page without saying where it begins")
-        return Page(tuple(_readable(rows)), None if cursor is None else str(cursor))
+        return Page(tuple(row for row in rows if isinstance(row, dict)), None if cursor is None else str(cursor))
 
     async def rows(self) -> AsyncIterator[Row]:
         """Yield every row that the remote keeps, page by page; raises RemoteError when the pages go in a circle."""
@@ -106,7 +121,7 @@ class Client:
         seen: set[str] = set()
         while True:
             page = await self.listing(cursor)
-            for row in page.rows:
+            for row in page.rows():
                 yield row
             if page.next_cursor is None:
                 return
@@ -123,24 +138,15 @@ class Client:
         if not isinstance(url, str) or not url:
             raise RemoteError(Kind.TRANSIENT, "the download was answered without a link")
         try:
-            return Link(urljoin(self._base + "/", url))
+            is_whole = urlsplit(url).scheme in ("https", "http")
+            return Link(url if is_whole else urljoin(self._base + "/", url))
         except ValueError as error:
             raise RemoteError(Kind.TRANSIENT, f"the download was answered with a bad link ({error})") from error
 
     def file(self, url: str, headers: dict[str, str]) -> AbstractAsyncContextManager[StreamedResponse]:
         """GET a presigned link, without the key; its status is 200, 206 or 416, all else is raised."""
-        return self._file(url, headers)
-
-    @asynccontextmanager
-    async def _file(self, url: str, headers: dict[str, str]) -> AsyncIterator[StreamedResponse]:
         self.requests[Call.FILE] += 1
-        try:
-            async with self._transport.stream(url, headers={**headers, "Accept-Encoding": "identity"}) as answer:
-                if answer.status not in (200, 206, 416):
-                    raise self._error(Call.FILE, Response(answer.status, answer.headers, await answer.read()))
-                yield answer
-        except TransportError as error:
-            raise RemoteError(_broken(Call.FILE, error), f"the download broke off ({error})") from error
+        return _File(self._transport.stream(url, headers={**headers, "Accept-Encoding": "identity"}), self._error)
 
     async def forget(self, process_id: str) -> None:
         """Delete one finished job at the remote, files included where the remote is the embedded service."""
@@ -151,19 +157,65 @@ class Client:
         await self._call(Call.CANCEL, "DELETE", f"/cancel/{quote(process_id, safe='')}")
 
     async def _call(self, call: Call, method: str, path: str, upload: Upload | None = None) -> Response:
+        await self.pace.turn()
         self.requests[call] += 1
+        sent_at = self._clock.monotonic()
         try:
             answer = await self._transport.request(method, self._base + path, headers=self._headers, upload=upload)
         except TransportError as error:
             raise RemoteError(_broken(call, error), f"{call} broke off ({error})") from error
         if 200 <= answer.status < 300:
+            self.pace.worked()
             return answer
-        raise self._error(call, answer)
+        refusal = self._error(call, answer)
+        if refusal.kind is Kind.TOO_FAST:
+            self.pace.refused(sent_at, refusal.retry_after_s)
+        else:
+            self.pace.worked()
+        raise refusal
 
     def _error(self, call: Call, answer: Response) -> RemoteError:
         retry_after_s = parse_retry_after(answer.headers.get("Retry-After"), self._clock.now())
         message = f"{call} was answered {answer.status}: {_message(answer)}"
         return RemoteError(classify(call, answer.status), message, status=answer.status, retry_after_s=retry_after_s)
+
+
+class _File:
+    """A GET of a presigned link as a context manager."""
+
+    def __init__(
+        self,
+        exchange: AbstractAsyncContextManager[StreamedResponse],
+        explain: Callable[[Call, Response], RemoteError],
+    ) -> None:
+        self._exchange = exchange
+        self._explain = explain
+
+    async def __aenter__(self) -> StreamedResponse:
+        try:
+            answer = await self._exchange.__aenter__()
+        except TransportError as error:
+            raise _broke_off(error) from error
+        if answer.status in (200, 206, 416):
+            return answer
+        try:
+            body = await answer.read()
+        except TransportError as error:
+            raise _broke_off(error) from error
+        finally:
+            await self._exchange.__aexit__(None, None, None)
+        raise self._explain(Call.FILE, Response(answer.status, answer.headers, body))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._exchange.__aexit__(kind, error, trace)
+        if isinstance(error, TransportError):
+            raise _broke_off(error) from error
+
+
+def _broke_off(error: TransportError) -> RemoteError:
+    return RemoteError(_broken(Call.FILE, error), f"the download broke off ({error})")
 
 
 def _broken(call: Call, error: TransportError) -> Kind:
@@ -204,16 +256,8 @@ def _time(value: object) -> float:
         return 0.0
 
 
-def _readable(rows: list[Any]) -> Iterator[Row]:
-    """Yield the rows that name a job. One without filename and process id can't be of this run; one without only the
-    process id might, and raises RemoteError: a job that is overlooked would be sent again.
-    """
-    for members in rows:
-        if isinstance(members, dict) and (members.get("process_id") or members.get("filename")):
-            yield _row(members)
-
-
-def _row(members: Any) -> Row:
+def as_row(members: dict[str, Any]) -> Row:
+    """Return the status row in `members`; raises RemoteError when it is none."""
     try:
         return Row.of_json(members)
     except (AttributeError, ValueError) as error:

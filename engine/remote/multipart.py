@@ -21,8 +21,8 @@ _CHUNK_BYTES = 1024 * 1024
 class Upload:
     """One form: text `fields`, then the picture as part `image` under `filename`.
 
-    `content` is the picture when it is small; otherwise it is read from `path` while it is sent. `filename` and
-    the names of the fields are the engine's own and need no quoting.
+    `content` is the picture when it is small; otherwise it is read from `path` while it is sent. `head` and `tail` are
+    what stands before and after it in the body.
     """
 
     fields: Mapping[str, str]
@@ -31,52 +31,58 @@ class Upload:
     path: Path
     content: bytes | None
     boundary: str
+    head: bytes
+    tail: bytes
 
     @classmethod
     def of(
         cls, fields: Mapping[str, str], filename: str, path: Path, size_bytes: int, content: bytes | None
     ) -> "Upload":
-        """Return an upload with a boundary that no picture contains by accident (128 random bits)."""
+        """Return an upload with a boundary that no picture contains by accident (128 random bits).
+
+        `filename` and the names of the fields are the engine's own and need no quoting.
+        """
+        boundary = secrets.token_hex(16)
         return cls(
             fields=fields,
             filename=filename,
             size_bytes=size_bytes,
             path=path,
             content=content,
-            boundary=secrets.token_hex(16),
+            boundary=boundary,
+            head=_head(fields, filename, boundary),
+            tail=f"\r\n--{boundary}--\r\n".encode(),
         )
 
     @property
     def headers(self) -> dict[str, str]:
-        size = len(self._head()) + self.size_bytes + len(self._tail())
+        size = len(self.head) + self.size_bytes + len(self.tail)
         return {"Content-Type": f"multipart/form-data; boundary={self.boundary}", "Content-Length": str(size)}
 
     def body(self) -> bytes | AsyncIterator[bytes]:
         """Return what to send: one joined body, or a stream of it."""
         if self.content is not None:
-            return b"".join((self._head(), self.content, self._tail()))
+            return b"".join((self.head, self.content, self.tail))
         return self._stream()
 
     async def _stream(self) -> AsyncIterator[bytes]:
-        yield self._head()
+        yield self.head
         left = self.size_bytes
         async with aiofiles.open(self.path, "rb") as file:
             while left and (chunk := await file.read(min(left, _CHUNK_BYTES))):
                 left -= len(chunk)
                 yield chunk
-        yield self._tail()
+        yield self.tail
 
-    def _head(self) -> bytes:
-        parts = [
-            f'--{self.boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-            for name, value in self.fields.items()
-        ]
-        kind = {"jpg": "jpeg", "tif": "tiff"}.get(suffix := self.filename.rpartition(".")[2], suffix)
-        parts.append(
-            f'--{self.boundary}\r\nContent-Disposition: form-data; name="image"; filename="{self.filename}"\r\n'
-            f"Content-Type: image/{kind}\r\n\r\n"
-        )
-        return "".join(parts).encode()
 
-    def _tail(self) -> bytes:
-        return f"\r\n--{self.boundary}--\r\n".encode()
+def _head(fields: Mapping[str, str], filename: str, boundary: str) -> bytes:
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    kind = {"jpg": "jpeg", "tif": "tiff"}.get(suffix := filename.rpartition(".")[2], suffix)
+    parts.append(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{filename}"\r\n'
+        f"Content-Type: image/{kind}\r\n\r\n"
+    )
+    return "".join(parts).encode()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-__all__ = ["Progress", "Row", "finite"]
+__all__ = ["Progress", "Row", "finite", "is_going_on"]
 
 _MAX_COUNT = 2**53  # whole numbers beyond it are not exact in JSON
 
@@ -68,6 +68,14 @@ class Row:
             warnings=tuple(map(str, warnings)) if isinstance(warnings, list) else (),
             message=_text(members.get("message")),
         )
+
+
+_GOING_ON = {Progress.PENDING.value, Progress.PROCESSING.value}
+
+
+def is_going_on(members: Mapping[str, Any]) -> bool:
+    """Say whether the row in `members` is plainly of an unfinished job, without reading the rest of it."""
+    return members.get("status") in _GOING_ON
 
 
 def _progress(value: object) -> Progress:

@@ -9,8 +9,9 @@ import ipaddress
 import os
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Protocol, Self
 from urllib.parse import urlsplit
 
@@ -101,13 +102,10 @@ class AiohttpTransport:
             async with self._session.request(
                 method, url, headers=sent, data=data, allow_redirects=False, proxy=self._proxy(url), timeout=timeout
             ) as answer:
-                return Response(answer.status, answer.headers, await _Streamed(answer).read())
+                return Response(answer.status, answer.headers, await _whole(answer))
 
-    @asynccontextmanager
-    async def stream(self, url: str, *, headers: Mapping[str, str]) -> AsyncIterator[StreamedResponse]:
-        with _translated():
-            async with self._session.get(url, headers=headers, allow_redirects=False, proxy=self._proxy(url)) as answer:
-                yield _Streamed(answer)
+    def stream(self, url: str, *, headers: Mapping[str, str]) -> AbstractAsyncContextManager[StreamedResponse]:
+        return _Stream(self._session.get(url, headers=headers, allow_redirects=False, proxy=self._proxy(url)))
 
     def _upload_timeout(self, upload: Upload) -> aiohttp.ClientTimeout:
         """aiohttp sees silence only while it reads, so a peer that stops taking an upload needs a limit in all."""
@@ -136,6 +134,22 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")  # RFC 6761, 6.3
 
 
+class _Stream:
+    """One GET as a context manager: a generator would cost as much again as the rest of this module."""
+
+    def __init__(self, request: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> None:
+        self._request = request
+
+    async def __aenter__(self) -> StreamedResponse:
+        with _translated():
+            return _Streamed(await self._request.__aenter__())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._request.__aexit__(kind, error, trace)
+
+
 class _Streamed:
     """`StreamedResponse` over aiohttp."""
 
@@ -158,23 +172,37 @@ class _Streamed:
                         yield b"".join(pieces)
                         pieces, held = [], 0
         except TransportError as error:
-            failure = None if self._is_all(received) else error
+            failure = None if _is_all(self._answer, received) else error
         if pieces:  # before a failure, too: over a bad line every piece that came is one less to fetch
             yield b"".join(pieces)
         if failure is not None:
             raise failure
 
     async def read(self) -> bytes:
-        return b"".join([chunk async for chunk in self.chunks(1024 * 1024)])
+        with _translated():
+            return await _whole(self._answer)
 
-    def _is_all(self, received: int) -> bool:
-        """Say whether every announced byte is in, whatever the error says.
 
-        aiohttp 3.14.0 to 3.14.3 raise ContentLengthError with all bytes received when the reader is slow and the
-        server half-closes (aio-libs/aiohttp#13348).
-        """
-        announced = self._answer.headers.get("Content-Length", "")
-        return announced.isdecimal() and int(announced) == received
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the whole body, without a generator for what comes in one piece; raises aiohttp's errors."""
+    pieces: list[bytes] = []
+    try:
+        while piece := await answer.content.readany():
+            pieces.append(piece)
+    except aiohttp.ClientError:
+        if not _is_all(answer, sum(map(len, pieces))):
+            raise
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _is_all(answer: aiohttp.ClientResponse, received: int) -> bool:
+    """Say whether every announced byte is in, whatever the error says.
+
+    aiohttp 3.14.0 to 3.14.3 raise ContentLengthError with all bytes received when the reader is slow and the
+    server half-closes (aio-libs/aiohttp#13348).
+    """
+    announced = answer.headers.get("Content-Length", "")
+    return announced.isdecimal() and int(announced) == received
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import math
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import orjson
@@ -11,18 +12,17 @@ from engine import __version__
 from engine.clock import Clock
 from engine.journal.line import Json
 from engine.service.estimate import estimate, estimate_bulk
-from engine.service.files import Files, StoredFile
 from engine.service.form import receive
 from engine.service.host import host_of
 from engine.service.job_state import Status
 from engine.service.job_store import Job, JobStore
+from engine.service.parts import Pictures, Restoring
 from engine.service.presign import Presigner
 from engine.service.refusal import Refusal
-from engine.service.restoration import Crew
 from engine.service.retention import forget
 from engine.service.settings import ServiceSettings
 from engine.service.submission import Submission
-from engine.service.submit import draft, units_of
+from engine.service.submit import draft
 from engine.service.wire import answer, row
 
 __all__ = ["BASE", "Api"]
@@ -33,16 +33,25 @@ _UNLIMITED_CREDITS = 1_000_000_000  # shown where no limit was set; the contract
 _SLICE = 500  # rows written before others get their turn
 
 
+# Hears of a sound upload's filename before it is accepted, and may refuse it.
+Admit = Callable[[web.Request, str], None]
+
+
+def _admit_all(_request: web.Request, _filename: str) -> None:
+    """Refuse nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """The endpoints over the parts that do the work."""
 
     settings: ServiceSettings
     store: JobStore
-    crew: Crew
-    files: Files
+    crew: Restoring
+    files: Pictures
     links: Presigner
     clock: Clock
+    admit: Admit = _admit_all
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -65,15 +74,16 @@ class Api:
     async def submit(self, request: web.Request) -> web.Response:
         """Accept one picture. The input and the journal's line are on disk before the answer."""
         process_id = str(uuid.uuid4())
-        path = self.files.input(process_id)
-        form = await receive(request, path, self.settings.max_upload_bytes)
+        upload = self.files.incoming(process_id)
+        form = await receive(request, upload, self.settings.max_upload_bytes)
         try:
             asked = draft(form, process_id=process_id, source_id=str(uuid.uuid4()), now=self.clock.now())
             self._check_credits(asked)
+            self.admit(request, asked.filename)
         except BaseException:
-            path.unlink(missing_ok=True)
+            upload.discard()
             raise
-        job = await self.store.accept(replace(asked, eta=self.crew.eta(units_of(asked))))
+        job = await self.store.accept(replace(asked, eta=self.crew.eta(asked)))
         self.crew.put([job])
         return _accepted(job.submission)
 
@@ -81,7 +91,7 @@ class Api:
         return answer(row(self._job(request)))
 
     async def listing(self, request: web.Request) -> web.StreamResponse:
-        """Answer one page, or without `paginated=true` every row there is, newest first."""
+        """Answer one page, or without `paginated=true` every row there is."""
         if request.query.get("paginated") != "true":
             return await self._whole_listing(request)
         limit = _number(request, "limit", _DEFAULT_LIMIT)
@@ -111,8 +121,8 @@ class Api:
             raise Refusal(403, "the link has expired or is not valid; ask for a new one")
         job = self._job(request)
         if request.match_info["kind"] == "inputs":
-            return StoredFile(self.files.input(job.id), format=job.submission.input_format, name=job.id)
-        return StoredFile(self.files.output(job.id), format=job.submission.output_format, name=job.id)
+            return await self.files.input_file(job)
+        return await self.files.output_file(job, request)
 
     async def cancel(self, request: web.Request) -> web.Response:
         job = self._job(request)
@@ -135,10 +145,10 @@ class Api:
         return answer({"deleted_count": await forget(ended, self.store, self.files)})
 
     async def estimate(self, request: web.Request) -> web.Response:
-        return answer(estimate(await _json(request), self.crew.pace))
+        return answer(estimate(await _json(request), self.crew.duration_s))
 
     async def estimate_bulk(self, request: web.Request) -> web.Response:
-        return answer(estimate_bulk(await _json(request), self.crew.pace))
+        return answer(estimate_bulk(await _json(request), self.crew.duration_s))
 
     async def balance(self, _request: web.Request) -> web.Response:
         reserved, available = self.store.reserved_credits(), self._available_credits()
@@ -147,16 +157,7 @@ class Api:
         )
 
     async def health(self, _request: web.Request) -> web.Response:
-        return answer(
-            {
-                "status": "ok",
-                "version": __version__,
-                "workers": self.settings.workers,
-                "queued": self.crew.queued,
-                "running": self.crew.running,
-                "workers_failing": self.crew.is_failing,
-            }
-        )
+        return answer({"status": "ok", "version": __version__, **self.crew.health()})
 
     def _job(self, request: web.Request) -> Job:
         job = self.store.get(request.match_info["id"])

@@ -1,5 +1,6 @@
 """What a job would cost and how long it would take, without sending a picture."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -8,7 +9,7 @@ from engine.job.parameters import MODEL
 from engine.job.price import credits_for
 from engine.journal.line import Json, Record
 from engine.limits import MAX_SIDE_PX, output_size
-from engine.service.eta import Pace, work_units
+from engine.service.eta import work_units
 from engine.service.output_caps import check_output
 from engine.service.refusal import Refusal
 
@@ -29,8 +30,8 @@ class _Question(BaseModel):
     output_height: _Side | None = None
 
 
-def estimate(question: Json, pace: Pace) -> Record:
-    """Return `duration` in seconds and `credits`; raises Refusal with 400."""
+def estimate(question: Json, duration_s: Callable[[float], float]) -> Record:
+    """Return `duration`, of the units in the job by `duration_s`, and `credits`; raises Refusal with 400."""
     try:
         asked = _Question.model_validate(question)
     except ValidationError as error:
@@ -39,19 +40,19 @@ def estimate(question: Json, pace: Pace) -> Record:
         raise Refusal(400, f"model: '{asked.model[:64]}' is not known to this service; it knows '{MODEL}'")
     width, height = output_size(asked.input_width, asked.input_height, asked.output_width, asked.output_height)
     check_output(width, height, 400)
-    return {"duration": pace.eta(0.0, work_units(width, height)), "credits": credits_for(width, height)}
+    return {"duration": duration_s(work_units(width, height)), "credits": credits_for(width, height)}
 
 
-def estimate_bulk(questions: Json, pace: Pace) -> list[Record]:
+def estimate_bulk(questions: Json, duration_s: Callable[[float], float]) -> list[Record]:
     """Return one answer for each of `questions`, in their order; a bad one is an answer too. Raises Refusal."""
     if not isinstance(questions, list) or len(questions) > MAX_BULK:
         raise Refusal(400, f"the body must be an array of at most {MAX_BULK} estimates")
-    return [_answer(question, pace) for question in questions]
+    return [_answer(question, duration_s) for question in questions]
 
 
-def _answer(question: Json, pace: Pace) -> Record:
+def _answer(question: Json, duration_s: Callable[[float], float]) -> Record:
     try:
-        return {"status": "success", **estimate(question, pace)}
+        return {"status": "success", **estimate(question, duration_s)}
     except Refusal as refusal:
         return {"status": "error", "code": refusal.status, "message": str(refusal)}
 

@@ -10,12 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
-__all__ = ["Files", "StoredFile"]
+from engine.service.upload import Upload
+
+if TYPE_CHECKING:
+    from engine.service.job_store import Job
+
+__all__ = ["Files", "StoredFile", "about", "is_date"]
 
 _CONTENT_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "tiff": "image/tiff"}
 _SUFFIXES = {"jpeg": "jpg", "png": "png", "tiff": "tif"}
@@ -34,6 +40,16 @@ class Files:
         for kind in _KINDS:
             for number in range(256):
                 (self._folder / kind / f"{number:02x}").mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def incoming(self, process_id: str) -> Upload:
+        """Return the place of a picture that is being uploaded."""
+        return Upload(self.input(process_id))
+
+    async def input_file(self, job: "Job") -> web.StreamResponse:
+        return StoredFile(self.input(job.id), about(job.submission.input_format, job.id))
+
+    async def output_file(self, job: "Job", _request: web.Request) -> web.StreamResponse:
+        return StoredFile(self.output(job.id), about(job.submission.output_format, job.id))
 
     def input(self, process_id: str) -> Path:
         return self._folder / "inputs" / process_id[:2] / process_id
@@ -77,25 +93,17 @@ class StoredFile(web.FileResponse):
     stumbles over dates with absurd years; those conditions are ignored, as the RFC says of dates that are none.
     """
 
-    def __init__(self, path: Path, *, format: str, name: str) -> None:  # noqa: A002 - the contract's word
-        super().__init__(
-            path,
-            headers={
-                hdrs.CONTENT_TYPE: _CONTENT_TYPES[format],
-                hdrs.CONTENT_DISPOSITION: f'attachment; filename="{name}.{_SUFFIXES[format]}"',
-                hdrs.CACHE_CONTROL: "private, no-transform",
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
+    def __init__(self, path: Path, headers: dict[str, str]) -> None:
+        super().__init__(path, headers=headers)
         self._stored = path
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         return await super().prepare(self._with_sound_conditions(request))
 
     def _with_sound_conditions(self, request: web.BaseRequest) -> web.BaseRequest:
-        dropped = {name for name in _DATES if name in request.headers and not _is_date(request.headers[name])}
+        dropped = {name for name in _DATES if name in request.headers and not is_date(request.headers[name])}
         tag = request.headers.get(hdrs.IF_RANGE)
-        if tag is not None and not _is_date(tag):
+        if tag is not None and not is_date(tag):
             dropped |= {hdrs.IF_RANGE} if tag == self._entity_tag() else {hdrs.IF_RANGE, hdrs.RANGE}
         if not dropped:
             return request
@@ -116,7 +124,17 @@ class StoredFile(web.FileResponse):
         return f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
 
 
-def _is_date(text: str) -> bool:
+def about(format: str, name: str) -> dict[str, str]:  # noqa: A002 - the contract's word
+    """Return the headers that say what a picture of `format` is, to be saved under `name`."""
+    return {
+        hdrs.CONTENT_TYPE: _CONTENT_TYPES[format],
+        hdrs.CONTENT_DISPOSITION: f'attachment; filename="{name}.{_SUFFIXES[format]}"',
+        hdrs.CACHE_CONTROL: "private, no-transform",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def is_date(text: str) -> bool:
     """Say whether aiohttp can make a date of `text`, by the steps that it takes itself."""
     try:
         fields = parsedate(text)

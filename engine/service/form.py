@@ -1,17 +1,16 @@
-"""Read one multipart upload: texts into memory with caps, the picture to disk as it arrives.
+"""Read one multipart upload: texts into memory with caps, the picture to where it is kept as it arrives.
 
 Whatever ends the reading early, no half-written file stays. Knows no jobs and checks no settings.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from aiohttp import web
 
 from engine.picture import Claims
 from engine.service.multipart import Body, Malformed, Multipart, Part
+from engine.service.parts import Incoming
 from engine.service.refusal import Refusal
-from engine.service.upload import Upload
 
 __all__ = ["Form", "receive"]
 
@@ -29,16 +28,15 @@ class Form:
     head: Claims | None
 
 
-async def receive(request: web.Request, path: Path, max_bytes: int) -> Form:
-    """Read the upload in `request`, its picture into the new file `path`; durable when it returns.
+async def receive(request: web.Request, upload: Incoming, max_bytes: int) -> Form:
+    """Read the form in `request`, its picture into `upload`, which is finished when it returns.
 
-    Raises Refusal with 400, 413 or 415; then there is no file.
+    Raises Refusal with 400, 413 or 415; then `upload` is discarded.
     """
     if request.content_type != "multipart/form-data":
         raise Refusal(415, "the body must be multipart/form-data")
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
-    upload = Upload(path)
     filling = _Filling(upload)
     try:
         await _read(request, filling, max_bytes)
@@ -79,7 +77,7 @@ def _boundary(request: web.Request) -> str:
 class _Filling:
     """A form while its parts arrive."""
 
-    upload: Upload
+    upload: Incoming
     filename: str | None = None
     texts: dict[str, bytearray] = field(default_factory=dict)
     parts: int = 0

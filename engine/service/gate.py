@@ -14,7 +14,7 @@ from engine.errors import MachineError
 from engine.service.refusal import Refusal
 from engine.service.wire import error
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "is_open"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,8 +23,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _OPEN = ("/health", "/files/")
 
 
+def is_open(request: web.BaseRequest) -> bool:
+    """Say whether the call needs no key."""
+    return request.path.startswith(_OPEN)
+
+
 class Gate:
-    """The service's only middleware. `on_broken` hears of a disk that takes no more."""
+    """The middleware in front. `on_broken` hears of a disk that takes no more."""
 
     def __init__(self, keys: frozenset[str], on_broken: Callable[[MachineError], None]) -> None:
         self._keys = [key.encode() for key in keys]
@@ -32,7 +37,7 @@ class Gate:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not (request.path.startswith(_OPEN) or self._is_known(request)):
+        if not (is_open(request) or self._is_known(request)):
             return error(401, "X-API-Key is missing or wrong")
         try:
             return await handler(request)

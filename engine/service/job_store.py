@@ -7,21 +7,22 @@ One fold for the live service and for the replay: a change becomes a record, the
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from engine.clock import Clock
 from engine.disk import AppendFile
-from engine.journal.line import Record
+from engine.journal.line import Json, Record
 from engine.journal.replay import Reading, read
 from engine.journal.writer import JournalWriter
 from engine.service.credits import JOURNAL_NAME, Ledger, credits_of
 from engine.service.job_state import Event, IllegalStep, Status, step
-from engine.service.listing import Listing
+from engine.service.listing import NEWEST_FIRST, Listing, Order
 from engine.service.submission import Finished, Submission
 
-__all__ = ["Job", "JobStore", "Jobs", "open_store"]
+__all__ = ["Job", "JobStore", "Jobs", "Journal", "open_store", "replay"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,9 +48,9 @@ class Job:
 class Jobs:
     """The fold of the journal: all jobs, their order, and the ledger. Never awaits."""
 
-    def __init__(self) -> None:
-        self.by_id: dict[str, Job] = {}
-        self.listing: Listing[Job] = Listing()
+    def __init__(self, order: Order = NEWEST_FIRST) -> None:
+        self.by_id: dict[str, Job] = {}  # in the order they were accepted
+        self.listing: Listing[str] = Listing(order)  # of their ids
         self.ledger = Ledger()
         self.next_sequence = 0
         self.skipped = 0  # records that fit nothing: the journal lost lines before them
@@ -75,7 +76,7 @@ class Jobs:
     def _add(self, submission: Submission) -> None:
         job = Job(submission=submission, eta=submission.eta, modified=submission.created)
         self.by_id[job.id] = job
-        self.listing.add(submission.sequence, job)
+        self.listing.add(submission.sequence, job.id)
         self.next_sequence = max(self.next_sequence, submission.sequence + 1)
 
 
@@ -91,10 +92,22 @@ def _change(job: Job, event: Event, record: Record) -> None:
     job.eta = at if after.is_final else job.eta
 
 
+class Journal(Protocol):
+    """What the store needs of a journal: `engine.journal.writer.JournalWriter`, or the simulation's."""
+
+    def append(self, record: Mapping[str, Json]) -> None:
+        """Have `record` written with what is committed next, or soon."""
+        ...
+
+    async def commit(self, record: Mapping[str, Json] | None = None) -> None:
+        """Return once `record` and all before it are kept; raises MachineError when they can't be."""
+        ...
+
+
 class JobStore:
     """The live store. Methods that await return once the change is durable; raises MachineError when it can't be."""
 
-    def __init__(self, jobs: Jobs, journal: JournalWriter, clock: Clock) -> None:
+    def __init__(self, jobs: Jobs, journal: Journal, clock: Clock) -> None:
         self._jobs = jobs
         self._journal = journal
         self._clock = clock
@@ -110,13 +123,15 @@ class JobStore:
     def get(self, process_id: str) -> Job | None:
         return self._jobs.by_id.get(process_id)
 
-    def page(self, limit: int, before: int | None) -> tuple[list[Job], int | None]:
-        """Return up to `limit` jobs, newest first, and the cursor of the next page."""
-        return self._jobs.listing.newest(limit, before)
+    def page(self, limit: int, cursor: int | None) -> tuple[list[Job], int | None]:
+        """Return up to `limit` jobs in the order of the listing, and the cursor of the next page."""
+        ids, following = self._jobs.listing.page(limit, cursor)
+        return [job for process_id in ids if (job := self.get(process_id)) is not None], following
 
     def unfinished(self) -> list[Job]:
         """Return the jobs that still need work, in the order they were accepted."""
-        return [job for job in self._jobs.listing.oldest_first() if not job.status.is_final]
+        unfinished = [job for job in self._jobs.by_id.values() if not job.status.is_final]
+        return sorted(unfinished, key=lambda job: job.submission.sequence)
 
     def ended_before(self, moment: float) -> list[Job]:
         """Return the finished jobs that last changed before `moment`. Reads few jobs younger than that.
@@ -124,7 +139,7 @@ class JobStore:
         A job from the future, accepted while the clock was ahead, says nothing about those behind it.
         """
         old, now = [], self._clock.now()
-        for job in self._jobs.listing.oldest_first():
+        for job in self._jobs.by_id.values():
             if moment <= job.submission.created <= now:
                 break
             if job.status.is_final and job.modified < moment:
@@ -156,17 +171,27 @@ class JobStore:
         """Say that `job` waits again. Durable with the next group."""
         self._note(job, Event.REQUEUED)
 
+    def requeue_all(self) -> None:
+        """Have every job that was running when the service ended wait again."""
+        for job in self.unfinished():
+            if job.status is Status.PROCESSING:
+                self.requeue(job)
+
     async def complete(self, job: Job, finished: Finished) -> bool:
         """End `job` with a result; False when it has ended otherwise in the meantime."""
-        return await self._settle(job, Event.COMPLETED, {"credits": job.submission.price, **finished.record()})
+        return bool(await self.end_all([(job, finished)]))
 
     async def fail(self, job: Job, message: str) -> bool:
         """End `job` with one line that says why; False when it has ended otherwise in the meantime."""
-        return await self._settle(job, Event.FAILED, {"message": message, **_given_up(job)})
+        return bool(await self.end_all([(job, message)]))
 
     async def cancel(self, job: Job) -> bool:
         """End `job` without a result; False when it is too late."""
-        return await self._settle(job, Event.CANCELLED, _given_up(job))
+        return bool(await self._settle([(job, self._record(Event.CANCELLED, job) | _given_up(job))]))
+
+    async def end_all(self, endings: Iterable[tuple[Job, Finished | str]]) -> list[Job]:
+        """End jobs in one group, each with its result or one line that says why not; return those that still ran."""
+        return await self._settle([(job, self._ending(job, how)) for job, how in endings])
 
     async def forget(self, jobs: list[Job]) -> list[str]:
         """Delete the finished ones of `jobs` and return their ids; their ledger stays."""
@@ -184,17 +209,27 @@ class JobStore:
         self._journal.append(record)
         self._jobs.apply(record)
 
-    async def _settle(self, job: Job, event: Event, more: Record) -> bool:
-        if job.is_settling or job.status.is_final:
-            return False
-        job.is_settling = True
+    async def _settle(self, endings: list[tuple[Job, Record]]) -> list[Job]:
+        going = [(job, record) for job, record in endings if not (job.is_settling or job.status.is_final)]
+        if not going:
+            return []
+        for job, _ in going:
+            job.is_settling = True
         try:
-            record = {**self._record(event, job), **more}
-            await self._journal.commit(record)
-            self._jobs.apply(record)
+            for _, record in going:
+                self._journal.append(record)
+            await self._journal.commit()
+            for _, record in going:
+                self._jobs.apply(record)
         finally:
-            job.is_settling = False
-        return True
+            for job, _ in going:
+                job.is_settling = False
+        return [job for job, _ in going]
+
+    def _ending(self, job: Job, how: Finished | str) -> Record:
+        if isinstance(how, str):
+            return self._record(Event.FAILED, job) | {"message": how} | _given_up(job)
+        return self._record(Event.COMPLETED, job) | {"credits": job.submission.price} | how.record()
 
     def _record(self, event: str, job: Job) -> Record:
         return {"event": event, "id": job.id, "at": self._clock.now()}
@@ -210,23 +245,23 @@ async def open_store(folder: Path, clock: Clock) -> AsyncIterator[JobStore]:
 
     Jobs that were running are queued again. A torn tail is cut, and the log says how much.
     """
-    jobs, file = await asyncio.to_thread(_replay, folder / JOURNAL_NAME)
+    jobs = Jobs()
+    file = await asyncio.to_thread(replay, folder / JOURNAL_NAME, jobs)
     async with JournalWriter(file, name="the service's journal") as journal:
         store = JobStore(jobs, journal, clock)
-        for job in store.unfinished():
-            if job.status is Status.PROCESSING:
-                store.requeue(job)
+        store.requeue_all()
         yield store
 
 
-def _replay(path: Path) -> tuple[Jobs, AppendFile]:
-    jobs, reading = Jobs(), Reading()
+def replay(path: Path, jobs: Jobs, *, sync: bool = True) -> AppendFile:
+    """Fold the journal at `path` into `jobs` and return it, open behind its last sound line. Blocks."""
+    reading = Reading()
     for record in read(path, reading):
         jobs.apply(record)
-    file = AppendFile(path)
+    file = AppendFile(path, sync=sync)
     if reading.torn_bytes:
         _log.warning("the journal ended in a torn line: %d bytes cut", reading.torn_bytes)
         file.truncate(reading.sound_bytes)
     if reading.damaged_lines or jobs.skipped:
         _log.error("the journal has %d damaged lines; %d others fit nothing", reading.damaged_lines, jobs.skipped)
-    return jobs, file
+    return file

@@ -3,7 +3,7 @@
 The caps stand before decoding, so a small file that unpacks to gigabytes is refused for what its header says.
 """
 
-from pathlib import Path
+from typing import BinaryIO
 
 from engine.errors import InputError
 from engine.picture import Claims, OversizedPicture, UnsupportedPicture, read_claims
@@ -12,13 +12,13 @@ from engine.service.refusal import Refusal
 __all__ = ["read_head"]
 
 
-def read_head(path: Path) -> Claims:
-    """Return what the header of the file at `path` claims. Blocks.
+def read_head(file: BinaryIO) -> Claims:
+    """Return what the header of the open `file` claims. Blocks.
 
     Raises Refusal: 415 for what is no JPEG, PNG or TIFF, 413 over the caps, 400 for a damaged header.
     """
     try:
-        return read_claims(path)
+        return read_claims(file)
     except UnsupportedPicture as error:
         raise Refusal(415, f"the image {error}") from None
     except OversizedPicture as error:

@@ -19,6 +19,7 @@ from engine.service.job_state import Status
 from engine.service.job_store import Job, JobStore
 from engine.service.settings import ServiceSettings
 from engine.service.slot import Bench, Slot
+from engine.service.submission import Submission
 from engine.service.submit import settings_of, units_of
 from engine.service.worker_process import JobFailed, MachineTrouble
 from engine.service.worker_protocol import request_of
@@ -60,9 +61,22 @@ class Crew:
         """Whether the machine keeps a slot from working; the log says how."""
         return bool(self._failing)
 
-    def eta(self, units: float) -> float:
-        """Return the Unix time at which a job of `units` would be done if it were put now."""
-        return self.pace.eta(self._clock.now(), units, units_ahead=self._units_ahead, workers=self._size)
+    def eta(self, asked: Submission) -> float:
+        """Return the Unix time at which `asked` would be done if it were put now."""
+        return self.pace.eta(self._clock.now(), units_of(asked), units_ahead=self._units_ahead, workers=self._size)
+
+    def duration_s(self, units: float) -> float:
+        """Return how long a job of `units` takes by itself."""
+        return self.pace.eta(0.0, units)
+
+    def health(self) -> Record:
+        """Return what /health tells of the work."""
+        return {
+            "workers": self._size,
+            "queued": self.queued,
+            "running": self.running,
+            "workers_failing": self.is_failing,
+        }
 
     def put(self, jobs: Iterable[Job]) -> None:
         """Queue pending jobs."""

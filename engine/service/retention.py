@@ -4,8 +4,8 @@ import asyncio
 import logging
 
 from engine.clock import Clock
-from engine.service.files import Files
 from engine.service.job_store import Job, JobStore
+from engine.service.parts import Pictures
 
 __all__ = ["forget", "sweep_forever"]
 
@@ -15,7 +15,7 @@ _SLICE = 500  # jobs forgotten before others get their turn
 _SWEEP_EVERY_S = 600.0
 
 
-async def forget(jobs: list[Job], store: JobStore, files: Files) -> int:
+async def forget(jobs: list[Job], store: JobStore, files: Pictures) -> int:
     """Delete the finished ones of `jobs`, then their files, and return how many there were.
 
     A crash in between leaves files without a job, which the sweep after the next start removes.
@@ -28,7 +28,7 @@ async def forget(jobs: list[Job], store: JobStore, files: Files) -> int:
     return count
 
 
-async def sweep_forever(store: JobStore, files: Files, clock: Clock, retention_s: float) -> None:
+async def sweep_forever(store: JobStore, files: Pictures, clock: Clock, retention_s: float) -> None:
     """Remove stray files once, then what has grown too old, until cancelled. Trouble with files is logged."""
     try:
         strays = await asyncio.to_thread(files.sweep, lambda name: store.get(name) is not None)
@@ -44,6 +44,6 @@ async def sweep_forever(store: JobStore, files: Files, clock: Clock, retention_s
         await clock.sleep(_SWEEP_EVERY_S)
 
 
-def _remove(files: Files, process_ids: list[str]) -> None:
+def _remove(files: Pictures, process_ids: list[str]) -> None:
     for process_id in process_ids:
         files.remove(process_id)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiohttp import web
@@ -18,11 +19,14 @@ from engine.errors import MachineError, UsageError
 from engine.service.api import Api
 from engine.service.files import Files
 from engine.service.gate import Gate
-from engine.service.job_store import open_store
+from engine.service.job_store import JobStore, open_store
+from engine.service.parts import Pictures, Restoring
 from engine.service.presign import Presigner
 from engine.service.restoration import Crew
 from engine.service.retention import sweep_forever
 from engine.service.settings import ServiceSettings
+from engine.service.simulate.faults import Faults
+from engine.service.simulate.service import label, open_simulated
 
 __all__ = ["ServiceSettings", "serve"]
 
@@ -43,17 +47,35 @@ async def serve(
     """
     clock = clock or SystemClock()
     _make_folder(settings.folder)
-    async with _locked(settings.folder, clock), open_store(settings.folder, clock) as store:
+    async with _locked(settings.folder, clock), _parts(settings, clock) as parts:
+        parts.crew.put(parts.store.unfinished())
+        failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        async with _listening(settings, _app(settings, parts, clock, failure)) as base_url:
+            on_ready(base_url)
+            sweeping = sweep_forever(parts.store, parts.files, clock, settings.retention_s)
+            await _work(stop, failure, parts.crew.run(), sweeping)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What stands behind the API; `faults` in a simulation only."""
+
+    store: JobStore
+    crew: Restoring
+    files: Pictures
+    faults: Faults | None = None
+
+
+@contextlib.asynccontextmanager
+async def _parts(settings: ServiceSettings, clock: Clock) -> AsyncIterator[_Parts]:
+    if settings.simulation is not None:
+        async with open_simulated(settings.folder, settings.simulation, clock) as made:
+            yield _Parts(store=made.store, crew=made.crew, files=made.pictures, faults=made.faults)
+        return
+    async with open_store(settings.folder, clock) as store:
         files = Files(settings.folder)
         await asyncio.to_thread(files.make)
-        crew = Crew(settings, store, files, clock)
-        crew.put(store.unfinished())
-        links = Presigner(settings.link_lifetime_s)
-        api = Api(settings=settings, store=store, crew=crew, files=files, links=links, clock=clock)
-        failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        async with _listening(settings, _app(settings, api, failure)) as base_url:
-            on_ready(base_url)
-            await _work(stop, failure, crew.run(), sweep_forever(store, files, clock, settings.retention_s))
+        yield _Parts(store=store, crew=Crew(settings, store, files, clock), files=files)
 
 
 def _make_folder(folder: Path) -> None:
@@ -80,13 +102,20 @@ async def _locked(folder: Path, clock: Clock) -> AsyncIterator[None]:
         yield
 
 
-def _app(settings: ServiceSettings, api: Api, failure: asyncio.Future[None]) -> web.Application:
+def _app(settings: ServiceSettings, parts: _Parts, clock: Clock, failure: asyncio.Future[None]) -> web.Application:
     def on_broken(error: MachineError) -> None:
         if not failure.done():
             failure.set_exception(error)
 
-    gate = Gate(settings.keys, on_broken)
-    app = web.Application(middlewares=[gate.middleware], client_max_size=_MAX_JSON_BYTES)
+    links = Presigner(settings.link_lifetime_s)
+    api = Api(settings=settings, store=parts.store, crew=parts.crew, files=parts.files, links=links, clock=clock)
+    middlewares = [Gate(settings.keys, on_broken).middleware]
+    if parts.faults is not None:
+        api = replace(api, admit=parts.faults.admit)
+        middlewares.append(parts.faults.middleware)
+    app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
+    if parts.faults is not None:
+        app.on_response_prepare.append(label)
     app.add_routes(api.routes())
     return app
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import UsageError
+from engine.service.simulate.simulation import Simulation
 
 __all__ = ["MAX_UPLOAD_BYTES", "ServiceSettings"]
 
@@ -18,7 +19,8 @@ class ServiceSettings:
 
     `keys` must hold at least one key: an open port on a desktop machine is reachable from every web page its
     owner visits. `credits` is all that was ever granted, None for no limit. `worker_command` starts a program
-    that speaks `engine.service.worker_protocol`; None means the face model of this package.
+    that speaks `engine.service.worker_protocol`; None means the face model of this package. A `simulation` takes the
+    place of workers and files.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class ServiceSettings:
     retention_s: float = _WEEK_S
     job_time_limit_s: float = 20 * 60.0
     worker_command: tuple[str, ...] | None = None
+    simulation: Simulation | None = None
 
     def __post_init__(self) -> None:
         if not self.keys or not all(self.keys):

@@ -1,7 +1,7 @@
 """What was accepted: one upload with its settings and price, as it lies in the journal. Never changes."""
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Self
 
 from engine.journal.line import Record
@@ -31,7 +31,7 @@ class Submission:
 
     def record(self) -> Record:
         """Return the journal's `accepted` line."""
-        return {"event": "accepted", **asdict(self)}
+        return {"event": "accepted", **{name: getattr(self, name) for name in self.__slots__}}
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
@@ -57,7 +57,7 @@ class Finished:
     size_bytes: int
 
     def record(self) -> Record:
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_record(cls, record: Record) -> Self:

@@ -39,7 +39,8 @@ class Upload:
 
     def _finish(self) -> Claims:
         file = self._flush()
-        head = read_head(self._path)
+        with self._path.open("rb") as written:
+            head = read_head(written)
         os.fsync(file.fileno())
         file.close()
         sync_folder(self._path.parent)

@@ -217,3 +217,35 @@ async def test_the_reason_of_a_wordless_error_is_its_type():
     async with JournalWriter(ScriptedFile(fails_at=0, error=MemoryError()), name="j") as journal:
         with pytest.raises(MachineError, match="MemoryError"):
             await journal.commit({"job": 0})
+
+
+async def test_a_writer_knows_where_its_last_line_ends(tmp_path: Path):
+    """Counted from the file's length on: once all is written, the file ends there."""
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b"earlier\n")
+    file = AppendFile(path, sync=False)
+    async with JournalWriter(file, name="j", begin_bytes=file.size_bytes) as journal:
+        assert (journal.end_bytes, journal.lines_appended) == (8, 0)
+        for number in range(3):
+            journal.append({"job": number})
+        end = journal.end_bytes
+        assert (journal.lines_appended, journal.lines_written) == (3, 0)
+        await journal.commit()
+        assert path.stat().st_size == end
+
+
+async def test_a_milestone_is_reached_when_so_many_lines_are_written():
+    """Not while they are on their way; at once when they are there already; and a cancelled waiter is forgotten."""
+    file = ScriptedFile()
+    async with JournalWriter(file, name="j") as journal, asyncio.timeout(20):
+        given_up = asyncio.create_task(journal.reached(1))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.wait((given_up,))
+        await journal.commit({"job": 0})
+        waiting = asyncio.create_task(journal.reached(2))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await journal.commit({"job": 1})
+        await waiting
+        await journal.reached(2)

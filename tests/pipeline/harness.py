@@ -89,6 +89,7 @@ class Bench:
             return await self.carry_out(opened)
 
     async def carry_out(self, opened: Opened) -> Summary:
+        await self.clock.sleep(0)  # from here on it knows which threads work
         endpoint = Endpoint(name="fake", base_url=BASE, key=self.key, is_own=self.is_own, settle_s=10.0)
         return await run(
             opened,

@@ -4,7 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.policy.backoff import Backoff
-from engine.policy.polling import PollSchedule
+from engine.policy.forecast import Forecast
+from engine.policy.limit import AdaptiveLimit
+from engine.policy.rate import RequestRate
 
 SECONDS = st.floats(0.0, 20_000.0)
 DRAWS = st.floats(0.0, 1.0, exclude_max=True)
@@ -29,30 +31,53 @@ def test_a_backoff_is_bounded_and_never_shrinks(first_s, more_s, failures, draw,
     assert backoff.delay_s(failures + 1, draw, word) >= wait_s
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    jobs=st.lists(st.tuples(SECONDS, SECONDS), max_size=30),
-    forecast_s=SECONDS,
-    waited_s=SECONDS,
-    looks=st.integers(1, 500),
-)
-def test_looks_are_bounded_whatever_was_learned(jobs, forecast_s, waited_s, looks):
-    """Never sooner than the floor, later looks never later than the cap, and never closer together than before."""
-    schedule = PollSchedule(min_s=0.1, max_s=30.0)
+JOBS = st.lists(st.tuples(SECONDS, SECONDS), max_size=30)
+AGES = st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=30)
+
+
+def learned(jobs: list[tuple[float, float]]) -> Forecast:
+    forecast = Forecast()
     for foretold_s, took_s in jobs:
-        schedule.learn(forecast_s=foretold_s, took_s=took_s)
-    assert 0.1 <= schedule.first_wait_s(forecast_s) <= 3 * 3600.0
-    wait_s = schedule.next_wait_s(looks, waited_s)
-    assert 0.1 <= wait_s <= 30.0
-    assert schedule.next_wait_s(looks + 1, waited_s) >= wait_s
-    assert schedule.next_wait_s(looks, waited_s + 1.0) >= wait_s
+        forecast.learn(forecast_s=foretold_s, took_s=took_s)
+    return forecast
 
 
-@settings(max_examples=60, deadline=None)
-@given(bias_s=st.floats(-10.0, 100.0), forecast_s=st.floats(20.0, 500.0))
-def test_a_constant_bias_is_learned(bias_s: float, forecast_s: float):
-    """Fifty jobs later the first look is where the jobs end, to a few per cent of the error that was learned."""
-    schedule = PollSchedule(min_s=0.1, max_s=30.0)
-    for _job in range(50):
-        schedule.learn(forecast_s=forecast_s, took_s=forecast_s + bias_s)
-    assert abs(schedule.first_wait_s(forecast_s) - (forecast_s + bias_s)) <= 0.05 * abs(bias_s) + 1e-6
+@settings(max_examples=150, deadline=None)
+@given(jobs=JOBS, ages=AGES, price_s=st.floats(1e-6, 1e6), least_s=st.floats(0.01, 1.0), more_s=st.floats(0.0, 1e4))
+def test_looks_are_bounded_whatever_was_learned(jobs, ages, price_s, least_s, more_s):
+    """Never sooner than the floor, never later than the cap, whatever jobs took and however old they are."""
+    wait_s = learned(jobs).wait_s(ages, price_s, least_s=least_s, most_s=least_s + more_s)
+    assert least_s <= wait_s <= least_s + more_s
+
+
+@settings(max_examples=150, deadline=None)
+@given(jobs=JOBS, foretold_s=SECONDS, ages=st.lists(SECONDS, min_size=2, max_size=20))
+def test_survival_is_a_probability_that_never_rises(jobs, foretold_s, ages):
+    """The older a job, the likelier it is done."""
+    forecast = learned(jobs)
+    line = [forecast.survival((foretold_s, age_s)) for age_s in sorted(ages)]
+    assert all(0.0 < each <= 1.0 for each in line)
+    assert line == sorted(line, reverse=True)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    answers=st.lists(st.tuples(st.floats(0.0, 5.0), st.booleans(), st.none() | st.floats(0.0, 60.0)), max_size=200),
+    ceiling=st.integers(1, 1000),
+)
+def test_limit_and_pace_stay_within_their_bounds(answers, ceiling):
+    """Whatever a remote answers and when: a limit from 1 to its ceiling, a pace above nothing, waits that end."""
+    limit, pace, now = AdaptiveLimit(ceiling=ceiling, now=0.0), RequestRate(0.0), 0.0
+    for later_s, is_taken, retry_after_s in answers:
+        now += later_s
+        if is_taken:
+            limit.worked(now, limit.value)
+            pace.worked(now)
+        else:
+            limit.refused(now, sent_at=now, retry_after_s=retry_after_s)
+            pace.refused(now, sent_at=now, retry_after_s=retry_after_s)
+        assert 1 <= limit.value <= ceiling
+        assert pace.per_s is None or pace.per_s > 0
+        assert 0.0 <= pace.wait_s(now) <= 60.0 + 10.1  # the longest Retry-After here, and the slowest pace
+        now += pace.wait_s(now)
+        pace.sent(now)

@@ -1,0 +1,28 @@
+"""What the journal says of the run as a whole: the lines that name no job."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Marks"]
+
+
+@dataclass(slots=True)
+class Marks:
+    """`planned`: how many jobs there are once the plan is complete, None while it is not.
+
+    `is_closed`: the last process left in good order, and nothing came after it.
+    """
+
+    planned: int | None = None
+    is_closed: bool = False
+
+    def apply(self, record: Mapping[str, Any]) -> None:
+        """Take in one mark; whatever event of a job follows reopens the run, which the caller has to say."""
+        event = record.get("event")
+        self.is_closed = event == "closed" and record.get("is_sound", True)
+        match event:
+            case "planning":
+                self.planned = None
+            case "planned":
+                self.planned = record["jobs"]
