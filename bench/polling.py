@@ -5,7 +5,8 @@ listing (every few seconds, to its end), and the engine's planner. Single looks 
 which gives their whole curves. Listing pages count like single looks. A delay is from the service's own record of a
 job's end to the client's knowing; both run on one machine, by one clock.
 
-The bound on jobs in flight is kept full until the plan ends: a run begins with a burst of that many submits.
+The bound on jobs in flight is kept full until the plan ends: a run begins with a burst of that many submits, and ends
+with the slowest jobs alone in flight, which cost more looks each. `--longer` makes that share smaller.
 
 | scene | latency at the service, and the listing |
 |---|---|
@@ -79,6 +80,7 @@ def main() -> None:
     settings = {
         "scenes": {each.name: asdict(each) for each in scenes},
         "repeats": arguments.repeats,
+        "longer": arguments.longer,
         "old_rows_when_long": _OLD_ROWS,
     }
     result = {"bench": "polling", "settings": settings, "scenes": figures}
@@ -91,6 +93,7 @@ def _arguments() -> argparse.Namespace:
     parser = parser_of(__doc__, repeats=1)
     parser.add_argument("--scenes", nargs="+", choices=_SCENES, default=_DEFAULT)
     parser.add_argument("--looks-s", type=float, nargs="+", default=[2.0], help="intervals of single looks and sweeps")
+    parser.add_argument("--longer", type=float, default=1.0, metavar="X", help="X times as many jobs")
     parser.add_argument("--only-engine", action="store_true")
     parser.add_argument("--quick", action="store_true", help="one small scene instead: 2,000 in flight, 5 s")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw requests against delay into a PNG")
@@ -101,7 +104,7 @@ def _contenders(course: Course, scene: Scene, arguments: argparse.Namespace) -> 
     engine = Contender(
         name="engine",
         client="engine",
-        jobs=course.inputs(round(scene.in_flight * scene.turnovers), _BYTES),
+        jobs=course.inputs(round(scene.in_flight * scene.turnovers * arguments.longer), _BYTES),
         in_flight=scene.in_flight,
         service=scene.service,
     )

@@ -1,12 +1,13 @@
 """Group commit: many events, one write and one sync in one thread hop, nobody acknowledged before it.
 
 While one group is on its way to the disk the next one gathers, so the number of syncs follows the disk and
-not the number of events. After a failed write the file holds exactly what was acknowledged before, and the
-writer takes no more: whoever waits gets MachineError.
+not the number of events. A pause between groups makes them fewer still where the disk is quick: the first line
+after a quiet moment is written at once, a busy writer makes one group a pause. After a failed write the file holds
+exactly what was acknowledged before, and the writer takes no more: whoever waits gets MachineError.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -29,10 +30,18 @@ class JournalFile(Protocol):
 class JournalWriter:
     """The only writer of one journal. Enter it on the loop that uses it; leaving writes what is pending."""
 
-    def __init__(self, file: JournalFile, *, name: str, begin_bytes: int = 0) -> None:
-        """`begin_bytes`: how long `file` is."""
+    def __init__(
+        self,
+        file: JournalFile,
+        *,
+        name: str,
+        begin_bytes: int = 0,
+        pause: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`begin_bytes`: how long `file` is. `pause`: waited for after each group."""
         self._file = file
         self._name = name
+        self._pause = pause
         self._pending: list[bytes] = []
         self._group: asyncio.Future[None] | None = None  # the lines in `_pending`
         self._writing: asyncio.Future[None] | None = None  # the lines on their way to the disk
@@ -120,8 +129,12 @@ class JournalWriter:
         while not (self._closing and not self._pending):
             await self._wake.wait()
             self._wake.clear()
-            if self._pending and not await self._write_group():
+            if not self._pending:
+                continue
+            if not await self._write_group():
                 return
+            if self._pause is not None and not self._closing:
+                await self._pause()
 
     async def _write_group(self) -> bool:
         lines, self._pending = self._pending, []

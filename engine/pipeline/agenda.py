@@ -21,7 +21,7 @@ Item = TypeVar("Item", bound=Due)
 
 
 class Agenda(Generic[Item]):
-    """Planning an item anew replaces its moment; setting its `due` to 0 takes it off. Both leave a dead entry behind."""
+    """Planning an item anew replaces its moment; setting its `due` to 0 takes it off."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -13,6 +13,7 @@ from engine.pipeline.lookup import Lookup
 from engine.pipeline.opening import Opened
 from engine.pipeline.plan import extend, pick
 from engine.pipeline.poll import PollLane
+from engine.pipeline.read_ahead import read_ahead
 from engine.pipeline.scope import Scope
 from engine.pipeline.submit import SubmitLane
 
@@ -34,7 +35,7 @@ async def feed(scope: Scope, opened: Opened, submit: SubmitLane, poll: PollLane,
     flying = {spec.number for spec in past.open_jobs}
     if scope.is_suspect:
         flying |= await _adopt_orphans(scope, opened, flying, poll, lookup)
-    return await submit.run(_jobs(scope, opened, flying))
+    return await submit.run(read_ahead(_jobs(scope, opened, flying)))
 
 
 def _resumed(scope: Scope, spec: JobSpec) -> Flight:
@@ -78,21 +79,19 @@ def _specs(plan: Path, numbers: Collection[int]) -> list[JobSpec]:
     return list(pick(plan, iter(sorted(numbers)))) if numbers else []
 
 
-async def _jobs(scope: Scope, opened: Opened, flying: set[int]) -> AsyncIterator[JobSpec]:
+async def _jobs(scope: Scope, opened: Opened, flying: set[int]) -> AsyncIterator[list[JobSpec]]:
     """Yield the planned jobs that are not `flying`: first those that the plan holds, then those still being planned."""
     tally, past = scope.book.tally, opened.past
     numbers = (number for number in _planned(tally, past.place.number, past.jobs) if number not in flying)
     jobs = pick(opened.folder.plan, numbers, past.place) if tally.counts[State.PLANNED] else iter(())
     while group := await asyncio.to_thread(_take, jobs):
-        for spec in group:
-            yield spec
+        yield group
     if opened.jobs is None:
         return
     scope.book.mark("planning")
     async for group in extend(opened.folder, past.plan, opened.jobs, sync=scope.settings.sync):
         tally.grow(group[-1].number + 1)
-        for spec in group:
-            yield spec
+        yield group
     scope.book.mark("planned", jobs=tally.planned)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.disk import path_of_text
@@ -11,31 +13,43 @@ from engine.pipeline.scope import Scope
 from engine.pipeline.web import WebInputs, copy_of
 from engine.remote.multipart import SMALL_BYTES, Upload
 
-__all__ = ["discard_copy", "prepare"]
+__all__ = ["Loaded", "discard_copy", "load", "prepare"]
 
 
-async def prepare(scope: Scope, flight: Flight, web: WebInputs) -> Upload:
-    """Return what to send for `flight`, and fill in its input's hash.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An input as it was read: its content when it is small, and its SHA-256 in hex."""
+
+    content: bytes | None
+    sha256: str
+
+
+async def prepare(scope: Scope, flight: Flight, web: WebInputs, loaded: Loaded | InputError | None) -> Upload:
+    """Return what to send for `flight`, and fill in its input's hash; `loaded`: None where it was not read yet.
 
     Raises InputError when the input is gone, unreadable or another one than planned.
     """
     path = await web.copy(flight) if flight.spec.is_url else path_of_text(flight.spec.source)
     spec = flight.spec
-    content, flight.input_sha256 = await asyncio.to_thread(_load, path, spec.size_bytes)
+    if loaded is None:
+        loaded = await asyncio.to_thread(load, path, spec.size_bytes)
+    elif isinstance(loaded, InputError):
+        raise loaded
+    flight.input_sha256 = loaded.sha256
     fields = dict(scope.form)
     if spec.output_width is not None and spec.output_height is not None:
         fields |= {"output_width": str(spec.output_width), "output_height": str(spec.output_height)}
-    return Upload.of(fields, scope.upload_name(spec), path, spec.size_bytes, content)
+    return Upload.of(fields, scope.upload_name(spec), path, spec.size_bytes, loaded.content)
 
 
-def _load(path: Path, size_bytes: int) -> tuple[bytes | None, str]:
-    """Return the content when it is small, and the SHA-256."""
+def load(path: Path, size_bytes: int) -> Loaded:
+    """Read and hash the input at `path`; raises InputError when it is not as it was planned. Blocks."""
     try:
-        if path.stat().st_size != size_bytes:
-            raise InputError("has changed since it was planned: put it into a new run")
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_size != size_bytes:
+                raise InputError("has changed since it was planned: put it into a new run")
             if size_bytes > SMALL_BYTES:
-                return None, hashlib.file_digest(file, "sha256").hexdigest()
+                return Loaded(None, hashlib.file_digest(file, "sha256").hexdigest())
             content = file.read(SMALL_BYTES + 1)
     except FileNotFoundError:
         raise InputError("is gone since it was planned") from None
@@ -43,7 +57,7 @@ def _load(path: Path, size_bytes: int) -> tuple[bytes | None, str]:
         raise InputError(f"can't be read: {error.strerror or error}") from error
     if len(content) != size_bytes:
         raise InputError("changes while it is read")
-    return content, hashlib.sha256(content).hexdigest()
+    return Loaded(content, hashlib.sha256(content).hexdigest())
 
 
 def discard_copy(scope: Scope, flight: Flight) -> None:

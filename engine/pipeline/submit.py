@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from engine.errors import InputError
-from engine.job.spec import JobSpec
 from engine.job.state import Event
 from engine.pipeline.closing import Reason
 from engine.pipeline.finish import finish, found_in_place
 from engine.pipeline.flight import Flight
-from engine.pipeline.prepare import discard_copy, prepare
+from engine.pipeline.prepare import Loaded, discard_copy, prepare
+from engine.pipeline.read_ahead import Ready
 from engine.pipeline.scope import Scope
 from engine.pipeline.web import WebInputs
 from engine.remote.client import Accepted
@@ -34,13 +34,13 @@ class SubmitLane:
         self.lane = scope.lane("submit", scope.settings.submit_concurrency)
         self._web = WebInputs(scope)
 
-    async def run(self, jobs: AsyncIterator[JobSpec]) -> bool:
+    async def run(self, jobs: AsyncIterator[Ready]) -> bool:
         """Submit `jobs` until they end or the run closes; say whether all have had their turn.
 
         A refused input of the plan fails here.
         """
         async with asyncio.TaskGroup() as group:
-            async for spec in jobs:
+            async for spec, loaded in jobs:
                 flight = Flight(spec=spec)
                 await self._scope.in_flight.take()
                 await self.lane.enter()
@@ -48,7 +48,7 @@ class SubmitLane:
                     self.lane.leave()
                     self._scope.in_flight.give_back()
                     return False
-                group.create_task(self._carry(flight))
+                group.create_task(self._carry(flight, loaded))
         return not self._scope.closing.is_told
 
     async def again(self, flight: Flight) -> None:
@@ -58,16 +58,16 @@ class SubmitLane:
             await self._scope.fail(flight, reason)
             return
         await self.lane.enter()
-        await self._carry(flight)
+        await self._carry(flight, None)
 
-    async def _carry(self, flight: Flight) -> None:
+    async def _carry(self, flight: Flight, loaded: Loaded | InputError | None) -> None:
         """Do one job's submitting; its place in the lane is held already."""
         try:
             if flight.spec.reason:
                 await self._scope.fail(flight, flight.spec.reason)
                 return
             started = self._scope.clock.monotonic()
-            upload = await prepare(self._scope, flight, self._web)
+            upload = await prepare(self._scope, flight, self._web, loaded)
             if self._scope.is_suspect and (sealed := await found_in_place(self._scope, flight)) is not None:
                 await finish(self._scope, flight, sealed)
                 return

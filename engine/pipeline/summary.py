@@ -34,9 +34,9 @@ _BY_REASON = {
 class Summary:
     """Counts of jobs add up: planned = done + failed + in_flight + waiting.
 
-    This process's own are `seconds`, `requests` (of them `calls` by kind, and `refusals` answered 429), `ended_now` (jobs
-    that ended) and `limits`: how many requests at once each lane allowed itself, and from the first refusal on how many a
-    second there were, as (seconds since the start, value). All else is the whole run's.
+    This process's own are `seconds`, `requests` (of them `calls` by kind, and `refusals` answered 429), `ended_now`
+    (jobs that ended) and `limits`: how many requests at once each lane allowed itself, and from the first refusal on
+    how many a second there were, as (seconds since the start, value). All else is the whole run's.
     """
 
     run_id: str

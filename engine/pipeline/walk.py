@@ -68,6 +68,7 @@ class Walk:
 
     def end(self) -> set[int]:
         """Take in what the walk cost; return those it did not find."""
+        self.failures = 0
         found = self._sought - len(self._wanted)
         cost = self._pages / max(found, 0.5)
         weight = _WEIGHT if found else 1.0

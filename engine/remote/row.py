@@ -45,6 +45,10 @@ class Row:
     warnings: tuple[str, ...] = ()
     message: str = ""
 
+    @property
+    def is_going_on(self) -> bool:
+        return self.progress in (Progress.PENDING, Progress.PROCESSING)
+
     @classmethod
     def of_json(cls, members: Mapping[str, Any]) -> Self:
         """Return the row in `members`; raises ValueError when there is no process id in it."""

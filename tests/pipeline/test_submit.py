@@ -189,16 +189,11 @@ async def test_a_listing_that_always_fails_stops_the_run_resumably(bench):
 
 async def test_an_input_that_is_gone_or_changed_fails_alone(bench):
     """An input that is another one than planned is not sent."""
-
-    bench.settings["submit_concurrency"] = 1
-
-    def change(call):
-        if call == "submit":
-            (bench.inputs / "p001.jpg").unlink(missing_ok=True)
-            (bench.inputs / "p002.jpg").write_bytes(b"something else")
-
-    bench.remote.before = change
-    summary = await bench.restore()
+    bench.settings["max_credits"] = 1
+    await bench.restore()
+    (bench.inputs / "p001.jpg").unlink()
+    (bench.inputs / "p002.jpg").write_bytes(b"something else")
+    summary = await bench.resume(max_credits=3)
     assert (summary.done, summary.failed, len(bench.remote.accepted)) == (1, 2, 1)
     assert {row["reason"].split(" since")[0] for row in bench.results() if row["status"] == "failed"} == {
         "is gone",
