@@ -1,8 +1,9 @@
 """How fast do large results come home, and does memory grow with them?
 
 The engine, which also decodes and hashes each result, against a bare aiohttp loop to disk, which only syncs and
-renames, and against curl, which does neither. Throughput is result bytes by the whole time of a client, its submits
-included; curl's is by the time of its transfers alone. At every size the same number of bytes comes home.
+renames, the same with a SHA-256 of each file, and against curl, which does nothing of it. Throughput is result bytes
+by the whole time of a client, its submits included; curl's is by the time of its transfers alone. At every size the
+same number of bytes comes home. All of a client's threads share its one core, so a hash costs throughput here.
 
 Results are TIFFs of few pixels with bytes that no tag points to, so that decoding costs neither time nor memory: the
 question is the transfer. A real picture of 20 MB takes its decoding besides, by its pixels and not by its bytes.
@@ -22,7 +23,12 @@ _MB = 1_000_000
 _UP_BYTES = 4000
 _AT_ONCE = 8  # downloads: the engine's default
 _ENGINE_IN_FLIGHT = 256  # the default too: jobs that wait to be looked at take no download's place
-_CLIENTS = {"engine": "engine", "bare loop": "to_disk", "curl": "curl"}
+_CLIENTS: dict[str, tuple[str, dict[str, object]]] = {
+    "engine": ("engine", {}),
+    "bare loop": ("to_disk", {}),
+    "bare loop, SHA-256": ("to_disk", {"is_hashed": True}),
+    "curl": ("curl", {}),
+}
 
 
 def main() -> None:
@@ -50,9 +56,10 @@ def _contenders(jobs: Path, size_mb: int) -> list[Contender]:
             jobs=jobs,
             in_flight=_ENGINE_IN_FLIGHT if client == "engine" else _AT_ONCE,
             output_format="tiff",
+            options=options,
             service=service,
         )
-        for name, client in _CLIENTS.items()
+        for name, (client, options) in _CLIENTS.items()
     ]
 
 

@@ -124,13 +124,11 @@ def write_part(part: Path, data: bytes, *, sync: bool = True) -> None:
         os.close(fd)
 
 
-def publish_new(part: Path, final: Path, *, sync: bool = True, is_synced: bool = False) -> None:
-    """As `publish`, but never in place of another file: raises FileExistsError, with `part` left, if one is there.
+def publish_new(part: Path, final: Path) -> None:
+    """Make `part` visible as `final`, never in place of another file: raises FileExistsError, with `part` left.
 
-    `is_synced`: what `part` holds is on the disk already.
+    Syncs nothing: `part` has to be synced before, and the folder afterwards.
     """
-    if sync and not is_synced:
-        sync_file(part)
     try:
         os.link(part, final)
     except FileExistsError:
@@ -141,8 +139,6 @@ def publish_new(part: Path, final: Path, *, sync: bool = True, is_synced: bool =
         part.replace(final)
     else:
         part.unlink()
-    if sync:
-        sync_folder(final.parent)
 
 
 def sync_file(path: Path) -> None:

@@ -1,10 +1,12 @@
 """Large results, bare: an aiohttp loop that streams each body to disk in pieces of 1 MiB by worker threads.
 
 The small requests before a download are made too. With `is_synced` each file is synced and renamed, as the engine's
-are; nothing is hashed or decoded. Pieces are joined to 1 MiB first: aiohttp hands them out by the 64 KiB or less.
+are; nothing is decoded, and hashed (SHA-256) only with the option `is_hashed`. Pieces are joined to 1 MiB first:
+aiohttp hands them out by the 64 KiB or less.
 """
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,11 +52,13 @@ async def _work(watched: Watched, http: aiohttp.ClientSession, jobs: Iterator[Pa
                     await file.write(b"".join(pieces))
                     pieces, held_bytes = [], 0
             await file.write(b"".join(pieces))
-        await asyncio.to_thread(_publish, part, final, is_synced=task.is_synced)
+        await asyncio.to_thread(_publish, part, final, task)
 
 
-def _publish(part: Path, final: Path, *, is_synced: bool) -> None:
-    if is_synced:
-        with part.open("rb") as file:
+def _publish(part: Path, final: Path, task: Task) -> None:
+    with part.open("rb") as file:
+        if task.options.get("is_hashed"):
+            hashlib.file_digest(file, "sha256")
+        if task.is_synced:
             os.fsync(file.fileno())
     part.replace(final)

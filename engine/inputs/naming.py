@@ -30,6 +30,9 @@ class Namer:
         self._suffixes = _SUFFIXES[output_format.canonical]
         self._files: set[int] = set()
         self._folders: set[int] = set()
+        # The folder of the newest name, as it is called in the output: pictures come folder by folder. Its name can't
+        # be lost to a file any more.
+        self._newest: tuple[PurePath, PurePath] | None = None
 
     def take(self, name: str) -> bool:
         """Mark `name` as taken, and its folders as folders; False, with nothing marked, when it can't be had."""
@@ -47,10 +50,16 @@ class Namer:
         too (`a.png.jpg`), then counts (`a.png-2.jpg`). So does a folder that has the name of a file (`a.jpg-2`).
         """
         suffix = place.suffix if place.suffix.lower() in self._suffixes else self._suffixes[0]
-        folder = self._folder(place.parent)
+        if self._newest is None or self._newest[0] != place.parent:
+            self._newest = None
+            folder = self._folder(place.parent)
+        else:
+            folder = self._newest[1]
         stem = place.name.removesuffix(place.suffix) if place.suffix else place.name
         names = ((folder / (_shortened(each, suffix) + suffix)).as_posix() for each in _stems(stem, place.name))
-        return next(name for name in names if self.take(name))
+        name = next(name for name in names if self.take(name))
+        self._newest = place.parent, folder
+        return name
 
     def _folder(self, place: PurePath) -> PurePath:
         folder = PurePath()
@@ -62,6 +71,8 @@ class Namer:
 
 def _key(name: str) -> int:
     # Unicode's canonical caseless matching (3.13, D145); names that only differ in it collide on macOS.
+    if name.isascii():
+        return int.from_bytes(hashlib.blake2b(name.lower().encode(), digest_size=8).digest(), "big")
     folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
     return int.from_bytes(hashlib.blake2b(folded.encode(errors="surrogateescape"), digest_size=8).digest(), "big")
 

@@ -14,7 +14,8 @@ from engine.pipeline.finish import final_path, finish
 from engine.pipeline.flight import Flight
 from engine.pipeline.poll import PollLane
 from engine.pipeline.scope import Scope
-from engine.pipeline.seal import BadResult, Expected, Sealed, part_of, recognise, seal, translate
+from engine.pipeline.seal import BadResult, Expected, Result, Sealed, part_of, recognise, translate
+from engine.pipeline.sealer import Sealer
 from engine.remote.failures import Kind, RemoteError
 
 __all__ = ["DownloadLane"]
@@ -36,6 +37,7 @@ class DownloadLane:
         self._waiting: deque[Flight] = deque()
         self._arrived = asyncio.Event()
         self._backoff = scope.backoff()
+        self._sealer = Sealer(sync=scope.settings.sync)
         self.lane = scope.lane("download", scope.settings.download_concurrency)
 
     def __repr__(self) -> str:
@@ -98,7 +100,7 @@ class DownloadLane:
                 continue
             self.lane.worked()
             expected = replace(expected, size_bytes=expected.size_bytes or fetched.size_bytes)
-            return await asyncio.to_thread(seal, part, final, fetched.body, expected, sync=self._scope.settings.sync)
+            return await self._sealer.seal(Result(part, final, fetched.body, expected))
         raise AssertionError("the loop returns or raises")
 
     def _note(self, flight: Flight, etag: str) -> None:

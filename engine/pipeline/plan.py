@@ -6,6 +6,7 @@ crash, or a `restore` repeated after pictures were added, continues: sources tha
 
 import asyncio
 import itertools
+import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,13 +123,22 @@ def _refuse_existing(spec: JobSpec, out: Path) -> JobSpec:
         return spec
     final = out / path_of_text(spec.output)
     try:
-        there = next((path for path in (final, part_of(final)) if path.is_symlink() or path.exists()), None)
+        there = next((path for path in (final, part_of(final)) if _is_there(path)), None)
     except OSError as error:
         return replace(spec, output="", credits=0, reason=f"its output {final} can't be written: {error.strerror}")
     if there is None:
         return spec
     reason = f"has no room for its output: {there} exists and is not this run's; move it away or choose another --out"
     return replace(spec, output="", credits=0, reason=reason)
+
+
+def _is_there(path: Path) -> bool:
+    """Say whether anything has this name, be it a link that leads nowhere; raises OSError where there is no telling."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def first_good(jobs: Iterator[JobSpec], inputs: tuple[str, ...]) -> Iterator[JobSpec]:

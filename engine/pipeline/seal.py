@@ -3,15 +3,16 @@
 import errno
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.disk import publish_new, write_part
+from engine.disk import publish_new, sync_file, sync_folder, write_part
 from engine.errors import EngineError, InputError, MachineError
 from engine.picture import check_decodes
 
-__all__ = ["BadResult", "Expected", "Sealed", "part_of", "recognise", "seal", "translate"]
+__all__ = ["BadResult", "Expected", "Result", "Sealed", "part_of", "recognise", "seal_group", "translate"]
 
 
 class BadResult(EngineError):
@@ -37,21 +38,55 @@ class Sealed:
     height: int
 
 
-def seal(part: Path, final: Path, body: bytes | None, expected: Expected, *, sync: bool) -> Sealed:
-    """Verify a result, in `part` or still in memory as `body`, and publish it as `final`.
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is to be sealed: bytes in `part`, or still in memory as `body`, that are to become the file `final`."""
 
-    Raises BadResult, with `part` removed, when it is not what was expected; InputError when somebody else's file
-    is in the way; OSError.
+    part: Path
+    final: Path
+    body: bytes | None
+    expected: Expected
+
+
+def seal_group(results: Sequence[Result], *, sync: bool) -> list[Sealed | Exception]:
+    """Verify and publish `results`; each folder is synced once, after all of them.
+
+    In the place of one that was not: BadResult, with its part removed, when it is not what was expected; InputError
+    when somebody else's file is in the way; OSError, or whatever else happened to it.
     """
+    outcomes = [_attempt(result, sync=sync) for result in results]
+    if sync:
+        for folder in {result.final.parent for result in results}:
+            try:
+                sync_folder(folder)
+            except OSError as error:
+                outcomes = [
+                    error if result.final.parent == folder and isinstance(outcome, Sealed) else outcome
+                    for result, outcome in zip(results, outcomes, strict=True)
+                ]
+    return outcomes
+
+
+def _attempt(result: Result, *, sync: bool) -> Sealed | Exception:
     try:
-        sealed = _verified(part, expected) if body is None else _verified_bytes(body, expected)
+        return _seal(result, sync=sync)
+    except Exception as error:  # it is this result's alone; the others of its group go on
+        return error
+
+
+def _seal(result: Result, *, sync: bool) -> Sealed:
+    part, final, body = result.part, result.final, result.body
+    try:
+        sealed = _verified(part, result.expected) if body is None else _verified_bytes(body, result.expected)
     except BadResult:
         part.unlink(missing_ok=True)
         raise
     if body is not None:
         write_part(part, body, sync=sync)
+    elif sync:
+        sync_file(part)
     try:
-        publish_new(part, final, sync=sync, is_synced=body is not None)
+        publish_new(part, final)
     except FileExistsError:
         _keep_existing(part, final, sealed)
     return sealed

@@ -1,9 +1,11 @@
 """A remote that speaks the contract in memory, as a `Transport`: honest by default, and wrong exactly when told to be.
 
-Faults are queued by call and used up in order; every other exchange goes well. What it accepted and what it was
-asked stays readable, so a test can audit it like a ledger.
+Faults are queued by call and used up in order, or last until they are taken back; every other exchange goes well. What
+it accepted and what it was asked stays readable, so a test can audit it like a ledger.
 """
 
+import itertools
+import random
 import re
 import uuid
 from collections import defaultdict, deque
@@ -11,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from enum import StrEnum
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -55,6 +58,15 @@ class Cut:
 Fault = Answer | NoConnection | Lost | Cut
 
 
+class Listed(StrEnum):
+    """How the rows of the listing stand, and what a cursor is."""
+
+    OLDEST_FIRST = "oldest first"  # the cursor is an offset
+    NEWEST_FIRST = "newest first"  # the cursor is an offset, so pages shift with every new job
+    SHUFFLED = "shuffled"  # anew for each page, so that rows come twice or not at all
+    BY_KEY = "newest first, by key"  # the cursor is the last row's key, as the service's: pages stay put
+
+
 @dataclass
 class RemoteJob:
     process_id: str
@@ -62,6 +74,7 @@ class RemoteJob:
     fields: dict[str, str]
     accepted_at: float
     result: bytes
+    key: int  # counts the jobs ever accepted
     is_hidden: bool = False  # from the listing
 
 
@@ -79,13 +92,21 @@ class FakeRemote:
         self.file_headers: list[Mapping[str, str]] = []
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.etag = '"one"'
+        self.always: dict[str, Fault] = {}  # what each exchange of a call meets that has no queued fault
+        self.most_per_s: int | None = None  # calls taken within any second; the next one is answered 429
+        self.listed = Listed.OLDEST_FIRST
         self.page_rows = 100
         self.links_minted = 0
         self.ahead_s = 0.0  # of the remote's clock
         self.eta_factor = 1.0  # between what a submit is told and what it takes
         self.credits: float = 1  # charged a finished job
+        self.durations: dict[int, float] = {}  # of jobs of the run that do not take `job_s`
         self.fates: dict[int, tuple[str, str]] = {}  # status and message of a job of the run, whatever time says
         self.before: Callable[[str], None] = lambda _call: None  # told each call before it is answered
+        self.refusals: list[tuple[float, str]] = []  # calls answered 429 for `most_per_s`: when, and which
+        self._taken: deque[float] = deque()  # when the calls of the last second were taken
+        self._keys = itertools.count(1)
+        self._shuffle = random.Random(5).shuffle
 
     def fault(self, call: str, *faults: Fault) -> None:
         """Queue `faults` for the next exchanges of `call`: submit, status, listing, link, file, forget."""
@@ -94,6 +115,16 @@ class FakeRemote:
     def job(self, number: int) -> RemoteJob | None:
         """Return the job that the remote keeps for job `number` of the run."""
         return next((job for job in self.jobs.values() if f"-{number:06d}." in job.filename), None)
+
+    def add_strangers(self, count: int) -> None:
+        """Keep `count` finished jobs more, of other clients of the key."""
+        for _each in range(count):
+            self._keep("holiday.jpg", {}, self.clock.now() - 1e6)
+
+    def _keep(self, filename: str, fields: dict[str, str], accepted_at: float) -> RemoteJob:
+        job = RemoteJob(str(uuid.uuid4()), filename, fields, accepted_at, self.result, next(self._keys))
+        self.jobs[job.process_id] = job
+        return job
 
     def count(self, call: str) -> int:
         return sum(1 for made, _url in self.requests if made == call)
@@ -114,6 +145,8 @@ class FakeRemote:
             raise TransportError("lost before")
         if isinstance(fault, Answer):
             return Response(fault.status, dict(fault.headers), fault.body)
+        if self._is_too_fast(call):
+            return _json(429, {"message": "too fast"})
         answer = await self._do(call, url, upload)
         if isinstance(fault, Lost):
             raise TransportError("lost after")
@@ -121,10 +154,20 @@ class FakeRemote:
 
     def _next_fault(self, call: str) -> Fault | None:
         queue = self.faults[call]
-        fault = queue.popleft() if queue else None
+        fault = queue.popleft() if queue else self.always.get(call)
         if isinstance(fault, NoConnection):
             raise ConnectError("refused")
         return fault
+
+    def _is_too_fast(self, call: str) -> bool:
+        now = self.clock.monotonic()
+        while self._taken and self._taken[0] <= now - 1.0:
+            self._taken.popleft()
+        if self.most_per_s is not None and len(self._taken) >= self.most_per_s:
+            self.refusals.append((now, call))
+            return True
+        self._taken.append(now)
+        return False
 
     async def _do(self, call: str, url: str, upload: Upload | None) -> Response:
         name = urlsplit(url).path.rpartition("/")[2]
@@ -152,35 +195,46 @@ class FakeRemote:
         body = upload.body()
         data = body if isinstance(body, bytes) else b"".join([chunk async for chunk in body])
         assert len(data) == int(upload.headers["Content-Length"])
-        job = RemoteJob(str(uuid.uuid4()), upload.filename, dict(upload.fields), self.clock.now(), self.result)
-        self.jobs[job.process_id] = job
+        job = self._keep(upload.filename, dict(upload.fields), self.clock.now())
         self.accepted.append(job.filename)
-        eta = job.accepted_at + self.ahead_s + self.job_s * self.eta_factor
+        eta = job.accepted_at + self.ahead_s + self._takes_s(job) * self.eta_factor
         date = formatdate(job.accepted_at + self.ahead_s, usegmt=True)
         answer = {"process_id": job.process_id, "source_id": "", "eta": eta}
         return Response(200, {"Date": date}, orjson.dumps(answer))
 
     def _list(self, query: dict[str, list[str]]) -> Response:
-        start = int(query.get("cursor", ["0"])[0])
+        cursor = query.get("cursor", [""])[0]
         limit = min(self.page_rows, int(query["limit"][0]))
-        rows = [self._row(job) for job in self.jobs.values() if not job.is_hidden]
-        page, end = rows[start : start + limit], start + limit
-        has_next = end < len(rows)
-        pagination = {"next_cursor": str(end) if has_next else None, "has_next_page": has_next}
-        return _json(200, {"data": page, "pagination": pagination})
+        jobs = [job for job in self.jobs.values() if not job.is_hidden]
+        if self.listed in (Listed.NEWEST_FIRST, Listed.BY_KEY):
+            jobs.reverse()
+        elif self.listed is Listed.SHUFFLED:
+            self._shuffle(jobs)
+        start = int(cursor or 0)
+        if self.listed is Listed.BY_KEY:
+            start = sum(job.key >= int(cursor) for job in jobs) if cursor else 0
+        page, end = jobs[start : start + limit], start + limit
+        has_next = end < len(jobs)
+        following = str(page[-1].key if self.listed is Listed.BY_KEY else end) if has_next else None
+        pagination = {"next_cursor": following, "has_next_page": has_next}
+        return _json(200, {"data": [self._row(job) for job in page], "pagination": pagination})
+
+    def _takes_s(self, job: RemoteJob) -> float:
+        return self.durations.get(_number(job), self.job_s)
 
     def _row(self, job: RemoteJob) -> dict[str, object]:
-        is_over = self.clock.now() >= job.accepted_at + self.job_s
-        fate, message = self.fates.get(int(job.filename[11:17]), ("", ""))
+        over_at = job.accepted_at + self._takes_s(job)
+        is_over = self.clock.now() >= over_at
+        fate, message = self.fates.get(_number(job), ("", ""))
         status = fate or ("Completed" if is_over else "Processing")
         row: dict[str, object] = {
             "process_id": job.process_id,
             "filename": job.filename,
             "status": status,
             "progress": 100 if is_over else 50,
-            "eta": job.accepted_at + self.job_s,
+            "eta": over_at,
             "creation_time": job.accepted_at,
-            "modification_time": job.accepted_at + self.job_s,
+            "modification_time": over_at,
             "output_width": self.size[0],
             "output_height": self.size[1],
             "credits": self.credits if status == "Completed" else 0,
@@ -229,6 +283,12 @@ class FakeFile:
 
     async def read(self) -> bytes:
         return b"".join([chunk async for chunk in self.chunks(1 << 20)])
+
+
+def _number(job: RemoteJob) -> int:
+    """Return which job of a run it is, -1 for a stranger's."""
+    found = re.fullmatch(r"\w{10}-(\d{6})\.\w+", job.filename)
+    return int(found[1]) if found else -1
 
 
 def _call(method: str, url: str) -> str:

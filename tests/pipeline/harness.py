@@ -66,7 +66,7 @@ class Bench:
     def pictures(self, count: int) -> "Bench":
         self.inputs.mkdir(exist_ok=True)
         for number in range(count):
-            (self.inputs / f"p{number:03d}.jpg").write_bytes(picture(color=(number, 100, 100)))
+            (self.inputs / f"p{number:03d}.jpg").write_bytes(picture(color=(number % 256, 100 + number // 256, 100)))
         return self
 
     def order(self) -> Order:
