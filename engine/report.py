@@ -32,6 +32,7 @@ def summary_table(summary: Summary, *, is_live: bool = True) -> RenderableType:
         table.add_row(f"{summary.faces:,}", "faces")
     table.add_row(f"{summary.credits_charged:,}", _credits(summary))
     _add(table, summary.unclear, f"unclear, {summary.adopted} adopted, {summary.resubmitted} sent again", "")
+    _add(table, summary.retried, "taken up again after they had failed", "")
     if is_live and summary.seconds:
         rate = f" ({summary.ended_now / summary.seconds:.1f} images/s)" if summary.ended_now else ""
         table.add_row(duration(summary.seconds), f"{summary.requests:,} requests{rate}")

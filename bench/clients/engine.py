@@ -4,18 +4,17 @@ Options: `settings` (changes to the engine's settings), `probe_ms` (measure how 
 so many milliseconds, and how many jobs are in flight), `is_counted` (keep the time and status of every call).
 """
 
-import asyncio
 import random
 import secrets
 from collections.abc import Callable
 
 import orjson
-import uvloop
 
 from bench.clients.counting import CountingTransport
 from bench.clients.lag import LagProbe
 from bench.task import Counts, Task
 from engine.clock import SystemClock
+from engine.commands.event_loop import runner
 from engine.inputs.scan import Sizing
 from engine.job.parameters import FaceRecovery
 from engine.pipeline import opening
@@ -52,9 +51,9 @@ def run(task: Task) -> Counts:
     probe = LagProbe(task.options.get("probe_ms", 0))
     with (
         opening.begin(order, folder) as opened,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        runner() as loop,
     ):
-        summary, transport = runner.run(_run(task, opened, probe.start))
+        summary, transport = loop.run(_run(task, opened, probe.start))
     return _counts(summary, transport, probe)
 
 

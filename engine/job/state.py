@@ -39,6 +39,8 @@ class Event(StrEnum):
     DOWNLOADING = "downloading"  # a large result begins to arrive: its ETag, so that a resume can continue it
     DONE = "done"
     FAILED = "failed"
+    RETRIED = "retried"  # it failed and is sent anew, under a filename of its own
+    RECLAIMED = "reclaimed"  # it failed, but the remote has its result, which is paid for: fetched after all
 
 
 TABLE: dict[tuple[State, Event], State] = {
@@ -62,6 +64,9 @@ TABLE: dict[tuple[State, Event], State] = {
     (State.ACCEPTED, Event.DOWNLOADING): State.ACCEPTED,
     (State.ACCEPTED, Event.DONE): State.DONE,
     (State.ACCEPTED, Event.FAILED): State.FAILED,
+    # A failed job has ended until somebody asks for more.
+    (State.FAILED, Event.RETRIED): State.PLANNED,
+    (State.FAILED, Event.RECLAIMED): State.ACCEPTED,
 }
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, Self
 
-from engine.job.tally import OpenJob, Tally
+from engine.job.tally import Again, OpenJob, Tally
 
 __all__ = ["Still"]
 
-_SUMS = ("reserved", "charged", "faces", "unclear", "adopted", "resubmitted", "damaged_steps")
+_SUMS = ("reserved", "charged", "faces", "unclear", "adopted", "resubmitted", "retried", "damaged_steps")
 _MEMBERS = tuple(each.name for each in fields(OpenJob))
 _values = attrgetter(*_MEMBERS)
 # The states of a long run are long rows of the same byte: level 1 makes 1 MB to some 10 KB in 3 ms.
@@ -20,12 +20,15 @@ _LEVEL = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Still:
-    """All that a tally knows. `states` has one byte a job; `open` the values of each job in flight."""
+    """All that a tally knows. `states` has one byte a job; `open` the values of each job in flight, `again` those of
+    each retried one.
+    """
 
     states: bytes
     sums: dict[str, int]
     reasons: dict[str, int]
     open: dict[int, tuple[Any, ...]]
+    again: dict[int, Again]
 
     @classmethod
     def of(cls, tally: Tally) -> Self:
@@ -34,6 +37,7 @@ class Still:
             sums={name: getattr(tally, name) for name in _SUMS},
             reasons=dict(tally.reasons),
             open={number: _values(job) for number, job in tally.open.items()},
+            again=dict(tally.again),
         )
 
     def tally(self) -> Tally:
@@ -42,6 +46,7 @@ class Still:
         tally.states = bytearray(self.states)
         tally.open = {number: OpenJob(**dict(zip(_MEMBERS, job, strict=True))) for number, job in self.open.items()}
         tally.reasons = Counter(self.reasons)
+        tally.again = dict(self.again)
         for name in _SUMS:
             setattr(tally, name, self.sums[name])
         tally.recount()
@@ -54,6 +59,7 @@ class Still:
             "sums": self.sums,
             "reasons": self.reasons,
             "open": [dict(zip(("job", *_MEMBERS), (number, *job), strict=True)) for number, job in self.open.items()],
+            "again": [(number, each.generation, each.output) for number, each in self.again.items()],
         }
 
     @classmethod
@@ -68,4 +74,5 @@ class Still:
             sums={name: record["sums"][name] for name in _SUMS},
             reasons=record["reasons"],
             open={job["job"]: tuple(job[name] for name in _MEMBERS) for job in record["open"]},
+            again={number: Again(*values) for number, *values in record["again"]},
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.job.state import TABLE, Event, IllegalStep, State, step
 
-__all__ = ["OpenJob", "Tally"]
+__all__ = ["Again", "OpenJob", "Tally"]
 
 # Every event leads to one state, whatever came before: what a damaged journal is replayed by. A download whose
 # acceptance is lost leaves the job without a process id, to be looked up.
@@ -18,6 +18,18 @@ _TARGET = {event: after for (_before, event), after in TABLE.items()} | {Event.D
 
 # Reasons that name sizes or paths differ from job to job; a summary needs no more than this many.
 _MAX_REASONS = 100
+_OTHER = "other reasons, see results.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What a retry made of a job: the `generation` that its upload's filename carries, 0 before the first one.
+
+    `output`: where the result of a job belongs that the plan had refused and so given no place.
+    """
+
+    generation: int = 0
+    output: str = ""
 
 
 @dataclass(slots=True)
@@ -51,8 +63,10 @@ class Tally:
         self.unclear = 0
         self.adopted = 0
         self.resubmitted = 0
+        self.retried = 0  # failed jobs taken up again, in one way or the other
         self.damaged_steps = 0
         self.reasons: Counter[str] = Counter()  # of failed jobs
+        self.again: dict[int, Again] = {}  # of retried jobs
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {state.name.lower()}" for state, count in self.counts.items() if count)
@@ -71,6 +85,11 @@ class Tally:
         """Return the state of job `number`; one that the plan has not named yet is planned."""
         return State(self.states[number]) if number < len(self.states) else State.PLANNED
 
+    def generation(self, number: int) -> int:
+        """Return how often job `number` was put back to be sent anew."""
+        again = self.again.get(number)
+        return again.generation if again is not None else 0
+
     def grow(self, jobs: int) -> None:
         """Make room for a plan of `jobs` jobs."""
         more = jobs - len(self.states)
@@ -82,7 +101,8 @@ class Tally:
         """Take in one event and return the job's new state.
 
         Raises IllegalStep, with nothing changed, where the table has no such step. In a journal that is known to
-        have lost lines (`is_damaged`) the event is believed instead, except about a job that has already ended.
+        have lost lines (`is_damaged`) the event is believed instead, except about a job that has already ended and
+        that the event does not show to have been retried since.
         """
         number, event = record["job"], Event(record["event"])
         before = self.state(number)
@@ -92,18 +112,29 @@ class Tally:
             if not is_damaged:
                 raise
             self.damaged_steps += 1
-            after = before if before.is_final else _TARGET[event]
+            if self._is_over(before, record):
+                return before
+            after = _TARGET[event]
             if after is before:
+                self._learn_generation(record)
                 return before
         self.grow(number + 1)
         self._count(before, after, event, record)
         self._keep(number, after, event, record)
         return after
 
+    def _is_over(self, before: State, record: dict[str, Any]) -> bool:
+        if before is State.FAILED:
+            return bool(record.get("generation", 0) <= self.generation(record["job"]))
+        return before.is_final
+
     def _count(self, before: State, after: State, event: Event, record: dict[str, Any]) -> None:
         self.states[record["job"]] = after
         self.counts[before] -= 1
         self.counts[after] += 1
+        if before is State.FAILED:
+            self._take_back(record, is_paid_back=event is Event.RECLAIMED)
+        self._learn_generation(record)
         match event:
             case Event.UNCLEAR:
                 self.unclear += 1
@@ -116,6 +147,23 @@ class Tally:
                 self._count_reason(str(record.get("reason", "")))
             case Event.DONE:
                 self.charge(record)
+            case Event.RETRIED | Event.RECLAIMED:
+                self.retried += 1
+
+    def _learn_generation(self, record: dict[str, Any]) -> None:
+        if "generation" in record:
+            known = self.again.get(record["job"], Again())
+            self.again[record["job"]] = Again(record["generation"], record.get("output", known.output))
+
+    def _take_back(self, record: dict[str, Any], *, is_paid_back: bool) -> None:
+        """Forget a failure: its reason, and what it cost if that is to be charged when the job is done."""
+        if is_paid_back:
+            self.charged -= record.get("credits", 0)
+        reason = record.get("reason", "")
+        counted = next((each for each in (reason, _OTHER, *self.reasons) if self.reasons[each] > 0), _OTHER)
+        self.reasons[counted] -= 1
+        if not self.reasons[counted]:
+            del self.reasons[counted]
 
     def charge(self, record: dict[str, Any], jobs: int = 1) -> None:
         """Add what `jobs` jobs have cost and found, of which each was done as `record` says."""
@@ -128,7 +176,7 @@ class Tally:
 
     def _count_reason(self, reason: str) -> None:
         known = reason in self.reasons or len(self.reasons) < _MAX_REASONS
-        self.reasons[reason if known else "other reasons, see results.jsonl"] += 1
+        self.reasons[reason if known else _OTHER] += 1
 
     def _keep(self, number: int, after: State, event: Event, record: dict[str, Any]) -> None:
         if not after.is_in_flight:
@@ -146,7 +194,9 @@ class Tally:
                 _forget_remote(job, record)
             case Event.UNCLEAR:
                 _forget_remote(job, record)
-            case Event.ACCEPTED:
+            case Event.ACCEPTED | Event.RECLAIMED:
+                job.attempts = record.get("attempt", job.attempts)
+                job.input_sha256 = record.get("input_sha256", job.input_sha256)
                 job.process_id = record["process_id"]
                 job.accepted_at = record.get("at", 0.0)
                 job.eta = record.get("eta", 0.0)

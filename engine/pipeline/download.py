@@ -100,7 +100,7 @@ class DownloadLane:
                 continue
             self.lane.worked()
             expected = replace(expected, size_bytes=expected.size_bytes or fetched.size_bytes)
-            return await self._sealer.seal(Result(part, final, fetched.body, expected))
+            return await self._sealer.seal(Result(part, final, fetched.body, expected, fetched.sha256))
         raise AssertionError("the loop returns or raises")
 
     def _note(self, flight: Flight, etag: str) -> None:

@@ -11,6 +11,7 @@ from engine.job.tally import Tally
 from engine.pipeline.flight import Flight
 from engine.pipeline.lookup import Lookup
 from engine.pipeline.opening import Opened
+from engine.pipeline.past import as_retried
 from engine.pipeline.plan import extend, pick
 from engine.pipeline.poll import PollLane
 from engine.pipeline.read_ahead import read_ahead
@@ -64,8 +65,8 @@ async def _adopt_orphans(scope: Scope, opened: Opened, flying: set[int], poll: P
         return number < planned and number not in flying and states.state(number) is State.PLANNED
 
     rows = await lookup.orphans(is_lost)
-    for spec in await asyncio.to_thread(_specs, opened.folder.plan, rows.keys()):
-        row = rows[spec.number]
+    for planned_spec in await asyncio.to_thread(_specs, opened.folder.plan, rows.keys()):
+        row, spec = rows[planned_spec.number], as_retried(planned_spec, states)
         scope.book.note(spec.number, Event.UNCLEAR, reason="its intent was lost from the journal")
         scope.book.note(
             spec.number, Event.ACCEPTED, process_id=row.process_id, eta=row.eta, credits=spec.credits, adopted=True
@@ -85,7 +86,7 @@ async def _jobs(scope: Scope, opened: Opened, flying: set[int]) -> AsyncIterator
     numbers = (number for number in _planned(tally, past.place.number, past.jobs) if number not in flying)
     jobs = pick(opened.folder.plan, numbers, past.place) if tally.counts[State.PLANNED] else iter(())
     while group := await asyncio.to_thread(_take, jobs):
-        yield group
+        yield [as_retried(spec, tally) for spec in group] if tally.again else group
     if opened.jobs is None:
         return
     scope.book.mark("planning")

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiofiles
-
+from engine.pipeline.part_file import PartFile
 from engine.remote.client import Client
 from engine.remote.failures import Kind, RemoteError
 from engine.remote.transport import StreamedResponse
@@ -19,10 +18,14 @@ SMALL_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """`body` holds a small result, not written yet; None: the `.part` file holds it. `size_bytes` is the whole."""
+    """`body` holds a small result, not written yet; None: the `.part` file holds it. `size_bytes` is the whole.
+
+    `sha256`, in hex, is that of a large one.
+    """
 
     body: bytes | None
     size_bytes: int
+    sha256: str = ""
 
 
 async def fetch(client: Client, url: str, part: Path, etag: str, note_etag: Callable[[str], None]) -> Fetched:
@@ -47,11 +50,13 @@ async def fetch(client: Client, url: str, part: Path, etag: str, note_etag: Call
             return Fetched(body, len(body))
         if start == 0:
             note_etag(strong_etag(answer))
-        size = await _stream(answer, part, start)
+        async with PartFile(part, start) as file:
+            async for piece in answer.chunks(SMALL_BYTES):
+                await file.write(piece)
     whole = None if length is None else start + length
-    if whole is not None and size != whole:
-        raise RemoteError(Kind.TRANSIENT, f"the result broke off at {size} of {whole} bytes")
-    return Fetched(None, size)
+    if whole is not None and file.size_bytes != whole:
+        raise RemoteError(Kind.TRANSIENT, f"the result broke off at {file.size_bytes} of {whole} bytes")
+    return Fetched(None, file.size_bytes, file.sha256)
 
 
 def strong_etag(answer: StreamedResponse) -> str:
@@ -70,14 +75,3 @@ def _size_of(path: Path) -> int:
 def _length(answer: StreamedResponse) -> int | None:
     announced = answer.headers.get("Content-Length", "")
     return int(announced) if announced.isdecimal() else None
-
-
-async def _stream(answer: StreamedResponse, part: Path, start: int) -> int:
-    """Write the body to `part` from byte `start` on and return the size it then has."""
-    size = start
-    await asyncio.to_thread(part.parent.mkdir, parents=True, exist_ok=True)
-    async with aiofiles.open(part, "ab" if start else "wb") as file:
-        async for chunk in answer.chunks(SMALL_BYTES):
-            await file.write(chunk)
-            size += len(chunk)
-    return size

@@ -86,7 +86,7 @@ class _Fold:
                     jobs = number + 1
                     if jobs > len(states):
                         states.extend(bytes(jobs - len(states) + _ROOM))
-                if states[number] == _PLANNED:
+                if states[number] == _PLANNED and b'"generation":' not in body:
                     intents[digits] = number, body
                     continue
             self._jobs = jobs

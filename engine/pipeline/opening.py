@@ -16,7 +16,7 @@ from engine.pipeline.plan import first_good, scan_order
 from engine.pipeline.run_folder import RunFolder
 from engine.settings import Settings
 
-__all__ = ["Opened", "begin", "resume"]
+__all__ = ["Opened", "begin", "reopened", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,13 @@ def resume(folder: RunFolder, changes: Mapping[str, Any]) -> Iterator[Opened]:
         past = load_past(order, folder)
         jobs = scan_order(order, past.known, folder.path) if past.marks.planned is None else None
         yield Opened(order, folder, past, jobs)
+
+
+def reopened(opened: Opened) -> Opened:
+    """Return the run as its files prove it now: the holder of the lock has added to the journal."""
+    order, folder = opened.order, opened.folder
+    past = load_past(order, folder)
+    return Opened(order, folder, past, scan_order(order, past.known, folder.path) if opened.jobs is not None else None)
 
 
 @contextlib.contextmanager

@@ -15,9 +15,9 @@ from engine.pipeline.marks import Marks
 from engine.pipeline.order import Order
 from engine.pipeline.plan import Known, Place, pick
 from engine.pipeline.run_folder import RunFolder
-from engine.pipeline.snapshot import Snapshot, load_snapshot
+from engine.pipeline.snapshot import FINAL, Snapshot, load_snapshot
 
-__all__ = ["Past", "load_past", "replay"]
+__all__ = ["Past", "as_retried", "load_past", "replay"]
 
 
 @dataclass(slots=True)
@@ -74,9 +74,24 @@ def load_past(order: Order, folder: RunFolder, *, is_extended: bool = False) -> 
             "or begin a new run with another --run and --out"
         )
     past.tally.grow(past.jobs)
+    if _first_open(past.tally) < past.place.number:  # a job was retried since
+        past.place = Place()
     if past.tally.open:
-        past.open_jobs = list(pick(folder.plan, iter(sorted(past.tally.open)), past.place))
+        found = pick(folder.plan, iter(sorted(past.tally.open)), past.place)
+        past.open_jobs = [as_retried(spec, past.tally) for spec in found]
     return past
+
+
+def _first_open(tally: Tally) -> int:
+    return len(tally.states) - len(tally.states.lstrip(FINAL))
+
+
+def as_retried(spec: JobSpec, tally: Tally) -> JobSpec:
+    """Return a plan line as it counts now: one that was refused, and then retried, is to be completed at its turn."""
+    again = tally.again.get(spec.number)
+    if again is None or not again.output:
+        return spec
+    return replace(spec, output=again.output, reason="", credits=1)  # as one on the web: priced from its header
 
 
 def _learn_plan(folder: RunFolder, past: Past) -> None:
@@ -84,6 +99,9 @@ def _learn_plan(folder: RunFolder, past: Past) -> None:
     for record in read(folder.plan, past.plan):
         past.jobs = record["job"] + 1
         past.known.add(record)
+    for again in past.tally.again.values():
+        if again.output:
+            past.known.take(again.output)
 
 
 def _check_plan(folder: RunFolder, past: Past) -> None:

@@ -108,14 +108,29 @@ class Known:
         self.jobs = record["job"] + 1
         self.sources.take(record["source"])
         if output := record.get("output"):
-            self.namer.take(str(path_of_text(output)) if output.startswith("file://") else output)
+            self.take(output)
+
+    def take(self, output: str) -> None:
+        """Learn that a job has the name `output`."""
+        self.namer.take(str(path_of_text(output)) if output.startswith("file://") else output)
 
 
 def scan_order(order: Order, known: Known, run_folder: Path) -> Iterator[JobSpec]:
     """Yield the jobs of `order` that are not `known`. Outputs that are there already are refused, never replaced."""
     found = candidates(order.inputs, order.globs, (order.out, run_folder))
     jobs = scan(found, order.sizing, known.namer, known.sources, first_number=known.jobs)
+    if _holds_nothing_but(order.out, run_folder):
+        return jobs  # what appears from now on is not replaced either: the download lane sees to that
     return (_refuse_existing(spec, order.out) for spec in jobs)
+
+
+def _holds_nothing_but(out: Path, run_folder: Path) -> bool:
+    """Say whether the output folder is as good as empty, so that no name in it has to be looked up."""
+    try:
+        with os.scandir(out) as found:
+            return all(Path(entry.path) == run_folder for entry in found)
+    except OSError:
+        return not out.exists()
 
 
 def _refuse_existing(spec: JobSpec, out: Path) -> JobSpec:

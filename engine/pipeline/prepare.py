@@ -8,6 +8,8 @@ from pathlib import Path
 
 from engine.disk import path_of_text
 from engine.errors import InputError
+from engine.inputs.scan import with_header
+from engine.picture import read_header
 from engine.pipeline.flight import Flight
 from engine.pipeline.scope import Scope
 from engine.pipeline.web import WebInputs, copy_of
@@ -30,6 +32,8 @@ async def prepare(scope: Scope, flight: Flight, web: WebInputs, loaded: Loaded |
     Raises InputError when the input is gone, unreadable or another one than planned.
     """
     path = await web.copy(flight) if flight.spec.is_url else path_of_text(flight.spec.source)
+    if not flight.spec.format:  # refused while planning, and retried
+        flight.spec = with_header(flight.spec, await asyncio.to_thread(read_header, path), scope.order.sizing)
     spec = flight.spec
     if loaded is None:
         loaded = await asyncio.to_thread(load, path, spec.size_bytes)
@@ -43,21 +47,35 @@ async def prepare(scope: Scope, flight: Flight, web: WebInputs, loaded: Loaded |
 
 
 def load(path: Path, size_bytes: int) -> Loaded:
-    """Read and hash the input at `path`; raises InputError when it is not as it was planned. Blocks."""
+    """Read and hash the input at `path`; raises InputError when it is not as it was planned. Blocks.
+
+    As few system calls as will do: each one gives up the interpreter's lock, for which the event loop is waiting.
+    """
     try:
-        with path.open("rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_size != size_bytes:
-                raise InputError("has changed since it was planned: put it into a new run")
-            if size_bytes > SMALL_BYTES:
-                return Loaded(None, hashlib.file_digest(file, "sha256").hexdigest())
-            content = file.read(SMALL_BYTES + 1)
+        if size_bytes > SMALL_BYTES:
+            return Loaded(None, _hashed(path, size_bytes))
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            content = os.read(fd, size_bytes + 1)
+        finally:
+            os.close(fd)
     except FileNotFoundError:
         raise InputError("is gone since it was planned") from None
     except OSError as error:
         raise InputError(f"can't be read: {error.strerror or error}") from error
-    if len(content) != size_bytes:
-        raise InputError("changes while it is read")
+    _check_unchanged(len(content), size_bytes)
     return Loaded(content, hashlib.sha256(content).hexdigest())
+
+
+def _hashed(path: Path, size_bytes: int) -> str:
+    with path.open("rb", buffering=0) as file:
+        _check_unchanged(os.fstat(file.fileno()).st_size, size_bytes)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_unchanged(found_bytes: int, planned_bytes: int) -> None:
+    if found_bytes != planned_bytes:
+        raise InputError("has changed since it was planned: put it into a new run")
 
 
 def discard_copy(scope: Scope, flight: Flight) -> None:

@@ -50,7 +50,7 @@ def _read(batch: list[JobSpec]) -> list[Ready]:
 
 
 def _read_one(spec: JobSpec) -> Loaded | InputError | None:
-    if spec.reason or spec.is_url:
+    if spec.reason or spec.is_url or not spec.format:
         return None
     try:
         return load(path_of_text(spec.source), spec.size_bytes)

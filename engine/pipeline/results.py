@@ -1,6 +1,8 @@
 """`results.jsonl`: made whole again from the journal where a crash cut it short."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from engine.disk import AppendFile
@@ -16,12 +18,16 @@ __all__ = ["result_row", "rewrite_results"]
 _IS_FINAL = bytes(byte in [state for state in State if state.is_final] for byte in range(256))
 _ENDS = {Event.DONE.value: State.DONE, Event.FAILED.value: State.FAILED}
 _MARKS = tuple(f'"event":"{event}"'.encode() for event in _ENDS)
+_AGAIN = {Event.RETRIED.value, Event.RECLAIMED.value}
+_AGAIN_MARK = b'"event":"re'  # of both, and of a refusal
 _BLOCK_BYTES = 1024 * 1024  # longer than any row
 _GROUP_ROWS = 2000  # one write a group: a rebuild of a million rows holds no more of them
 
 
 def rewrite_results(folder: RunFolder, tally: Tally, since: Snapshot | None = None) -> None:
     """Give `results.jsonl` a row for every job that ended, in the journal's order, unless it has them already.
+
+    A job that was retried has the row of its last end.
 
     What a snapshot stands for, `since`, is not looked at again. Cut short, this leaves rows missing for the next time.
     """
@@ -60,16 +66,33 @@ def _has_all(results: Path, begin: Reach, ended: int) -> bool:
 def _groups(folder: RunFolder, journal: Reading, tally: Tally, ended: bytearray) -> Iterator[bytes]:
     """Yield the rows of jobs that have ended, and are not marked in `ended`, from where `journal` stands."""
     rows = []
+    to_come = _retries(folder.journal, journal) if tally.retried else Counter[int]()
+    again_mark = _AGAIN_MARK if to_come else _MARKS[0]
     for bodies in proven(folder.journal, journal):
-        ends = [body for body in bodies if _MARKS[0] in body or _MARKS[1] in body]
-        for record in records(ends, journal):
-            if _is_end(tally, record) and not ended[record["job"]]:
+        telling = [body for body in bodies if _MARKS[0] in body or _MARKS[1] in body or again_mark in body]
+        for record in records(telling, journal):
+            if record.get("event") in _AGAIN:
+                to_come[record.get("job", -1)] -= 1
+            elif _is_end(tally, record) and not ended[record["job"]] and not _is_retried_later(record, to_come):
                 ended[record["job"]] = True
                 rows.append(encode(result_row(record)))
         if len(rows) >= _GROUP_ROWS:
             yield b"".join(rows)
             rows.clear()
     yield b"".join(rows)
+
+
+def _retries(journal: Path, reading: Reading) -> Counter[int]:
+    """Return how often each job is retried from where `reading` stands."""
+    reading, retries = replace(reading), Counter[int]()
+    for bodies in proven(journal, reading):
+        again = [body for body in bodies if _AGAIN_MARK in body]
+        retries.update(record.get("job", -1) for record in records(again, reading) if record.get("event") in _AGAIN)
+    return retries
+
+
+def _is_retried_later(record: Record, to_come: Counter[int]) -> bool:
+    return record["event"] == Event.FAILED and to_come[record["job"]] > 0
 
 
 def _is_end(tally: Tally, record: Record) -> bool:

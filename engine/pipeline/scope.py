@@ -13,6 +13,7 @@ from engine.pipeline.lane import Lane
 from engine.pipeline.order import Order
 from engine.pipeline.permits import Permits
 from engine.pipeline.run_folder import RunFolder
+from engine.pipeline.upload_name import parse_upload_name, upload_name
 from engine.policy.backoff import Backoff
 from engine.remote.client import Client
 from engine.remote.endpoint import Endpoint
@@ -20,8 +21,6 @@ from engine.remote.transport import Transport
 from engine.settings import Settings
 
 __all__ = ["Scope"]
-
-_MAX_DIGITS = 12  # of a job's number in a filename: more than any plan has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +69,16 @@ class Scope:
         return Backoff(first_s=self.settings.backoff_first_s, max_s=self.settings.backoff_max_s)
 
     def upload_name(self, spec: JobSpec) -> str:
-        """Return the filename that a POST carries: up to its dot unique to the job, and the same in every attempt."""
-        extension = {"jpeg": "jpg", "tiff": "tif"}.get(spec.format, spec.format)
-        return f"{self.order.run_id}-{spec.number:06d}.{extension}"
+        """Return the filename that the job's POST carries, in every attempt until it is retried."""
+        return upload_name(self.order.run_id, spec.number, self.book.tally.generation(spec.number), spec.format)
 
-    def number_of(self, upload_name: str) -> int | None:
-        """Return the job that a remote row's filename belongs to; None when it is not this run's."""
-        run_id, dash, rest = upload_name.partition("-")
-        digits = rest.partition(".")[0]
-        is_ours = run_id == self.order.run_id and dash and digits.isascii() and digits.isdecimal()
-        return int(digits) if is_ours and len(digits) <= _MAX_DIGITS else None
+    def number_of(self, filename: str) -> int | None:
+        """Return the job that a remote row's filename belongs to; None when it is not this run's.
+
+        Nor is a row that a retry has left behind.
+        """
+        number, generation = parse_upload_name(self.order.run_id, filename) or (None, 0)
+        return number if number is not None and generation == self.book.tally.generation(number) else None
 
     async def fail(self, flight: Flight, reason: str, *, credits_charged: int = 0) -> None:
         """End a flight without an output. `credits_charged`: what it has cost, or may have, all the same."""

@@ -40,12 +40,16 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What is to be sealed: bytes in `part`, or still in memory as `body`, that are to become the file `final`."""
+    """What is to be sealed: bytes in `part`, or still in memory as `body`, that are to become the file `final`.
+
+    `sha256`: of what `part` holds, in hex, where that is known already.
+    """
 
     part: Path
     final: Path
     body: bytes | None
     expected: Expected
+    sha256: str = ""
 
 
 def seal_group(results: Sequence[Result], *, sync: bool) -> list[Sealed | Exception]:
@@ -77,7 +81,9 @@ def _attempt(result: Result, *, sync: bool) -> Sealed | Exception:
 def _seal(result: Result, *, sync: bool) -> Sealed:
     part, final, body = result.part, result.final, result.body
     try:
-        sealed = _verified(part, result.expected) if body is None else _verified_bytes(body, result.expected)
+        sealed = (
+            _verified(part, result.expected, result.sha256) if body is None else _verified_bytes(body, result.expected)
+        )
     except BadResult:
         part.unlink(missing_ok=True)
         raise
@@ -104,13 +110,14 @@ def recognise(final: Path, expected: Expected) -> Sealed | None:
     return sealed
 
 
-def _verified(path: Path, expected: Expected) -> Sealed:
+def _verified(path: Path, expected: Expected, sha256: str = "") -> Sealed:
     size_bytes = path.stat().st_size
     _check_length(size_bytes, expected)
     width, height = _checked_size(path, expected)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Sealed(digest, size_bytes, width, height)
+    if not sha256:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Sealed(sha256, size_bytes, width, height)
 
 
 def _verified_bytes(body: bytes, expected: Expected) -> Sealed:

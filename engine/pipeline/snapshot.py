@@ -22,12 +22,13 @@ from engine.pipeline.marks import Marks
 from engine.pipeline.plan import Place, advance
 from engine.pipeline.run_folder import RunFolder
 
-__all__ = ["FrozenPlan", "Reach", "Snapshot", "load_snapshot", "save_snapshot"]
+__all__ = ["FINAL", "FrozenPlan", "Reach", "Snapshot", "load_snapshot", "save_snapshot"]
 
-_VERSION = 1
+_VERSION = 2  # 2: retried jobs
 # A torn or replaced file differs in its last lines; 64 KiB are some two hundred of them, and read in no time.
 _PROOF_BYTES = 64 * 1024
-_FINAL = bytes(state for state in State if state.is_final)
+# What the states of jobs that have ended are stripped by.
+FINAL = bytes(state for state in State if state.is_final)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def save_snapshot(folder: RunFolder, snapshot: Snapshot, before: Place) -> Place
     sync_file(folder.results)
     states, plan, place = snapshot.still.states, None, before
     if snapshot.plan is not None:
-        place = advance(folder.plan, before, len(states) - len(states.lstrip(_FINAL)))
+        place = advance(folder.plan, before, len(states) - len(states.lstrip(FINAL)))
         plan = {**asdict(snapshot.plan), "place": asdict(place)}
     record = {
         "version": _VERSION,

@@ -105,12 +105,14 @@ class SubmitLane:
 
     async def _intend(self, flight: Flight) -> None:
         flight.attempts += 1
+        generation = self._scope.book.tally.generation(flight.number)
         await self._scope.book.commit(
             flight.number,
             Event.INTENT,
             attempt=flight.attempts,
             credits=flight.spec.credits,
             input_sha256=flight.input_sha256,
+            **({"generation": generation} if generation else {}),
         )
 
     def _accepted(self, flight: Flight, accepted: Accepted) -> None:

@@ -54,6 +54,7 @@ class Summary:
     unclear: int
     adopted: int
     resubmitted: int
+    retried: int
     requests: int = 0
     calls: dict[str, int] = field(default_factory=dict)
     refusals: int = 0
@@ -93,6 +94,7 @@ def summarise(tally: Tally, **about: Any) -> Summary:
         unclear=tally.unclear,
         adopted=tally.adopted,
         resubmitted=tally.resubmitted,
+        retried=tally.retried,
         reasons=dict(tally.reasons.most_common()),
         **about,
     )

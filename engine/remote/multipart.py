@@ -4,6 +4,7 @@ aiohttp's own FormData costs half as much again per small job as one joined body
 payload object; the engine sends one shape of form only, so the framing is written here (RFC 7578).
 """
 
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ __all__ = ["SMALL_BYTES", "Upload"]
 
 SMALL_BYTES = 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
+# Drawn once a process: asking the system for each upload costs a turn of the interpreter's lock.
+_RANDOM = secrets.token_hex(16)
+_COUNT = itertools.count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +42,11 @@ class Upload:
     def of(
         cls, fields: Mapping[str, str], filename: str, path: Path, size_bytes: int, content: bytes | None
     ) -> "Upload":
-        """Return an upload with a boundary that no picture contains by accident (128 random bits).
+        """Return an upload with a boundary that no picture contains by accident: 128 random bits and a count.
 
         `filename` and the names of the fields are the engine's own and need no quoting.
         """
-        boundary = secrets.token_hex(16)
+        boundary = f"{_RANDOM}{next(_COUNT)}"
         return cls(
             fields=fields,
             filename=filename,

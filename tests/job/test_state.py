@@ -35,6 +35,10 @@ def test_the_contracts_story_in_steps():
         "failed remotely": ("intent accepted failed", State.FAILED),
         "given up while unclear": ("intent unclear failed", State.FAILED),
         "intent lost from the journal": ("unclear accepted done", State.DONE),
+        "failed and retried": ("intent failed retried intent accepted done", State.DONE),
+        "failed once paid, and fetched after all": ("intent accepted failed reclaimed done", State.DONE),
+        "failed and retried": ("intent failed retried intent accepted done", State.DONE),
+        "failed once paid, and fetched after all": ("intent accepted failed reclaimed done", State.DONE),
     }
     for name, (events, end) in stories.items():
         state = State.PLANNED
@@ -44,10 +48,10 @@ def test_the_contracts_story_in_steps():
 
 
 def test_nothing_is_sent_twice_without_proof():
-    """Only a planned job takes an intent, and only a refusal or a proven absence makes a job planned again."""
+    """Only a planned job takes an intent; a refusal, a proven absence or a retry makes a job planned again."""
     assert [before for (before, event) in TABLE if event is Event.INTENT] == [State.PLANNED]
     back = {event for (before, event), after in TABLE.items() if after is State.PLANNED}
-    assert back == {Event.REFUSED, Event.ABSENT}
+    assert back == {Event.REFUSED, Event.ABSENT, Event.RETRIED}
 
 
 def test_every_state_is_reachable():
@@ -58,9 +62,10 @@ def test_every_state_is_reachable():
     assert reached == set(State)
 
 
-def test_final_states_have_no_way_out_and_all_others_reach_one():
-    """An ended job stays ended; no other state is a dead end."""
-    assert not [cell for cell in TABLE if cell[0].is_final]
+def test_only_a_retry_leads_out_of_a_final_state_and_all_others_reach_one():
+    """A done job stays done, a failed one fails until it is retried; no other state is a dead end."""
+    out = [cell for cell in TABLE if cell[0].is_final]
+    assert out == [(State.FAILED, Event.RETRIED), (State.FAILED, Event.RECLAIMED)]
     for start in State:
         reached = {start}
         while more := {after for (before, _event), after in TABLE.items() if before in reached} - reached:

@@ -6,7 +6,7 @@ from copy import deepcopy
 import pytest
 
 from engine.job.state import TABLE, Event, IllegalStep, State
-from engine.job.tally import OpenJob, Tally
+from engine.job.tally import Again, OpenJob, Tally
 
 # How each state is reached from nothing.
 WAY = {
@@ -24,6 +24,8 @@ MEMBERS = {
     Event.DOWNLOADING: {"at": 13.0, "etag": '"e"'},
     Event.DONE: {"at": 14.0, "credits": 2, "faces": 4},
     Event.FAILED: {"at": 15.0, "reason": "no face"},
+    Event.RETRIED: {"at": 16.0, "reason": "no face", "generation": 1},
+    Event.RECLAIMED: {"at": 16.0, "reason": "no face", "process_id": "p1", "credits": 2, "attempt": 3},
 }
 
 
@@ -154,6 +156,46 @@ def test_reasons_are_counted_and_bounded():
     assert tally.reasons["other reasons, see results.jsonl"] == 200
 
 
+class TestRetried:
+    """Failed jobs that are taken up again."""
+
+    def test_sent_anew_it_has_a_filename_of_its_own(self):
+        """The failure is no longer counted; what it cost stays charged; the generation is the event's."""
+        tally = _tally(Event.INTENT)
+        tally.apply(_record(Event.FAILED, credits=2))
+        assert tally.apply(_record(Event.RETRIED)) is State.PLANNED
+        assert (tally.reasons.total(), tally.charged, tally.reserved, tally.retried) == (0, 2, 0, 1)
+        assert (tally.generation(0), tally.generation(1)) == (1, 0)
+
+    def test_reclaimed_it_is_charged_once(self):
+        """What was charged for the failure is reserved again, and charged when the result has come home."""
+        tally = _tally(Event.INTENT, Event.ACCEPTED)
+        tally.apply(_record(Event.FAILED, credits=2))
+        assert tally.apply(_record(Event.RECLAIMED)) is State.ACCEPTED
+        assert (tally.reserved, tally.charged, tally.generation(0)) == (2, 0, 0)
+        assert (tally.open[0].process_id, tally.open[0].attempts) == ("p1", 3)
+        tally.apply(_record(Event.DONE))
+        assert (tally.reserved, tally.charged, tally.open) == (0, 2, {})
+
+    def test_where_a_refused_picture_belongs_is_said_once(self):
+        """Its place is kept when a later intent, or retry, does not say it again."""
+        tally = _tally(Event.FAILED)
+        tally.apply(_record(Event.RETRIED, output="a.jpg"))
+        tally.apply(_record(Event.INTENT, generation=1))
+        tally.apply(_record(Event.FAILED))
+        tally.apply(_record(Event.RETRIED, generation=2))
+        assert tally.again == {0: Again(2, "a.jpg")}
+
+    def test_reasons_beyond_the_bound_are_taken_back_too(self):
+        """However the failure was counted, its retry takes one away."""
+        tally = Tally()
+        for number in range(150):
+            tally.apply(_record(Event.FAILED, number, reason=f"reason {number}"))
+        for number in range(150):
+            tally.apply(_record(Event.RETRIED, number, reason=f"reason {number}"))
+        assert tally.reasons == {}
+
+
 class TestDamaged:
     """A journal that is known to have lost lines."""
 
@@ -167,8 +209,10 @@ class TestDamaged:
     @pytest.mark.parametrize("end", [Event.DONE, Event.FAILED])
     @pytest.mark.parametrize("event", list(Event))
     def test_an_ended_job_stays_as_it_is(self, end: Event, event: Event):
-        """Nothing that follows an end is believed: no job is sent or charged again."""
+        """Nothing that follows an end is believed, a retry apart: no job is sent or charged again."""
         tally = _tally(Event.INTENT, Event.ACCEPTED, end)
+        if (tally.state(0), event) in TABLE:
+            return
         before = _seen(tally)
         tally.apply(_record(event), is_damaged=True)
         assert _seen(tally) == {**before, "damaged_steps": 1}
@@ -185,6 +229,18 @@ class TestDamaged:
         tally = _tally(Event.INTENT, Event.ACCEPTED)
         assert tally.apply(_record(Event.INTENT, attempt=2), is_damaged=True) is State.INTENT
         assert (tally.open[0].process_id, tally.open[0].attempts, tally.reserved) == ("", 2, 3)
+
+    def test_a_newer_generation_proves_a_lost_retry(self):
+        """An intent of a generation that a failed job has not had yet is believed, with its new filename."""
+        tally = _tally(Event.INTENT, Event.FAILED)
+        assert tally.apply(_record(Event.INTENT, generation=1), is_damaged=True) is State.INTENT
+        assert (tally.generation(0), tally.reasons.total()) == (1, 0)
+
+    def test_a_retry_of_a_lost_failure_still_changes_the_filename(self):
+        """Where the failure itself is lost, and all before it, the generation of its retry counts all the same."""
+        tally = Tally()
+        assert tally.apply(_record(Event.RETRIED), is_damaged=True) is State.PLANNED
+        assert tally.generation(0) == 1
 
     def test_a_legal_step_counts_as_no_damage(self):
         """In a damaged journal, too, most lines fit."""

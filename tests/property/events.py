@@ -31,13 +31,13 @@ def journals(draw: st.DrawFn) -> list[Record]:
     for at in range(draw(st.integers(0, 60))):
         if draw(st.integers(0, 12)) == 0:
             records.append({"at": at + 0.5, **draw(st.sampled_from(_MARKS))})
-        left = [number for number, state in enumerate(states) if not state.is_final]
+        left = [number for number, state in enumerate(states) if state is not State.DONE]
         if not left:
             break
         number = draw(st.sampled_from(left))
         events = [event for before, event in TABLE if before is states[number]]
         ordinary = [event for event in (Event.INTENT, Event.ACCEPTED, Event.DONE) if event in events]
-        event = ordinary[0] if straight[number] else draw(st.sampled_from(events))
+        event = ordinary[0] if straight[number] and ordinary else draw(st.sampled_from(events))
         states[number] = TABLE[states[number], event]
         records.append({"at": float(at), "job": number, "event": event.value, **_members(draw, event)})
     return records
@@ -46,12 +46,17 @@ def journals(draw: st.DrawFn) -> list[Record]:
 def _members(draw: st.DrawFn, event: Event) -> Record:
     match event:
         case Event.INTENT:
-            return {"attempt": draw(st.integers(1, 3)), "credits": draw(st.integers(1, 9)), "input_sha256": "ab"}
+            more = draw(st.sampled_from([{}, {}, {"generation": 1}]))
+            return {"attempt": draw(st.integers(1, 3)), "credits": draw(st.integers(1, 9)), "input_sha256": "ab", **more}
         case Event.ACCEPTED:
             more = draw(st.sampled_from([{}, {}, {"adopted": True}, {"credits": 4}, {"adopted": True, "credits": 2}]))
             return {"process_id": draw(_NAMES), "eta": 5.25, **more}
         case Event.DOWNLOADING:
             return {"etag": '"e"'}
+        case Event.RETRIED:
+            return {"generation": draw(st.integers(1, 3)), "reason": "one", **draw(st.sampled_from([{}, {"output": "o"}]))}
+        case Event.RECLAIMED:
+            return {"process_id": draw(_NAMES), "reason": "other", "credits": draw(st.integers(1, 9)), "attempt": 2}
         case Event.DONE | Event.FAILED:
             return _end(draw, event)
     return {"reason": "reset"}
