@@ -27,7 +27,6 @@ __all__ = ["RANDOM", "SERVICE", "Campaign", "Orders", "Tired"]
 RANDOM = "at a random moment"
 SERVICE = "the service"
 _ALL_FAULTS = {
-    "--rate": "60",
     "--rate-burst": "30",
     "--server-errors": "0.03",
     "--reset-before": "0.03",
@@ -51,7 +50,7 @@ _SETTINGS = {
     "STALL_TIMEOUT_S": "10",
 }
 # Done; interrupted; killed; and a SIGINT that came before the engine had begun to listen for it.
-_GOOD_ENDS = (0, 4, -signal.SIGKILL, -signal.SIGINT)
+_GOOD_ENDS = (0, 4, -signal.SIGKILL, -signal.SIGINT, 128 + signal.SIGINT)
 _LAST_LIMIT_S = 300.0
 _MAX_LIVES = 40  # of the last one in a round: it leaves when the service is away for too long
 _LOOK_S = 0.01
@@ -74,6 +73,7 @@ class Orders:
     jobs_a_round: int = 500
     at_once: int = 1
     latency: str = "lognormal:0.4:0.5"
+    rate: int = 60  # calls a second, so that a life sees few jobs
     settle_s: float = 0.5
     sabotage: Sabotage | None = None
 
@@ -126,8 +126,8 @@ class Campaign:
         self.kills += kills
         self.tell(
             f"round {ended.number}: {account.jobs} jobs, {kills.total() - kills[SERVICE]} kills, "
-            f"{ended.seconds:.0f} s; {account.lost} lost, {account.duplicated} duplicated, {account.too_many} credits too many, "
-            f"{account.corrupt} corrupt"
+            f"{ended.seconds:.0f} s; {account.lost} lost, {account.duplicated} duplicated, "
+            f"{account.too_many} credits too many, {account.corrupt} corrupt"
         )
 
 
@@ -154,7 +154,7 @@ class _Round:
         self._out = self._place / "out"
         self._folder = RunFolder.beside(self._out, None)
         self._faults = {**_ALL_FAULTS, **_ROUNDS[number % len(_ROUNDS)], "--latency": campaign.orders.latency}
-        self._faults["--seed"] = str(campaign.orders.seed + number)
+        self._faults |= {"--seed": str(campaign.orders.seed + number), "--rate": str(campaign.orders.rate)}
         self._found: list[str] = []
         self._kills: Counter[str] = Counter()
         self._lived = 0

@@ -13,8 +13,8 @@ __all__ = ["Life", "Schedule"]
 _RANDOM_SHARE = 0.3  # of all lives
 _ASKED_SHARE = 0.07
 _SERVICE_SHARE = 0.2
-_FIRST_S, _LAST_S = 0.4, 3.0  # of a random moment: the interpreter takes half a second to begin
-_LATEST_S = 6.0  # a step that a life does not come to by then is left for another one
+_FIRST_S, _LAST_S = 0.4, 2.5  # of a random moment: the interpreter takes half a second to begin
+_LATEST_S = 4.0  # a step that a life does not come to by then is left for another one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +33,11 @@ class Life:
 
 
 class Schedule:
-    """Deals lives without an end; one that dies at a step of a job sees about `jobs_a_life` of them."""
+    """Deals lives without an end; one that dies at a step of a job passes it `jobs_a_life` times at the most."""
 
     def __init__(self, seed: int, jobs_a_life: float) -> None:
         self._draw = random.Random(seed)  # noqa: S311 -- chance, not secrets
-        self._passages = max(1, round(2 * jobs_a_life))
+        self._passages = max(1, round(jobs_a_life))
         self._in_work: list[str] = []
         self._at_beginning: list[str] = []
 

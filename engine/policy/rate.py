@@ -18,6 +18,7 @@ _LEAST_WINDOW_S = 0.25  # fewer say nothing about a rate
 _EPISODE_S = 0.5  # refusals of requests sent so soon after a cut still answer the time before it
 _BELOW = 0.92  # of what was taken: room for what other clients of the key do
 _NOTHING = 0.5  # the cut when not even one request was taken
+_FULL_BUCKET = 0.5  # the share of what the first second took that is believed to last
 _BLIND = 0.7  # the cut when there was no time to count
 _FIRST_PER_S = 2.0  # where not even the first request was taken
 _SLOWEST_PER_S = 0.1  # keeps asking, every 10 s
@@ -91,18 +92,21 @@ class RequestRate:
         self._beyond_from = None
         if sent_at < self._cut_at + _EPISODE_S:
             return
-        is_telling = window_s >= _LEAST_WINDOW_S
-        if is_telling or self.per_s is None:
-            pace = taken / max(window_s, _LEAST_WINDOW_S)
-            before = self.per_s if self.per_s is not None else max(pace, _FIRST_PER_S)
-            pace = min(before, pace) if taken else before * _NOTHING
-        else:  # refused right after a pause: too soon to know what is taken
-            pace = self.per_s * _BLIND
-        self._top = pace if is_telling else 0.0  # an unsure pace is left quickly
+        pace = self._found(window_s, taken)
         self.per_s = max(_SLOWEST_PER_S, pace * _BELOW)
         self._cut_at = now
         self._next_at = max(now, self._paused_until) + 1.0 / self.per_s
         self.timeline.note(now, self.per_s)
+
+    def _found(self, window_s: float, taken: int) -> float:
+        """Return what seems to be taken a second, and keep in `_top` whether that is telling: 0 if it is not."""
+        self._top = 0.0  # an unsure pace is left quickly
+        if self.per_s is None:  # the first refusal: a bucket was full until just now, so more was taken than will be
+            return max(_FIRST_PER_S, taken / max(window_s, _LEAST_WINDOW_S) * _FULL_BUCKET)
+        if window_s < _LEAST_WINDOW_S:  # right after a pause
+            return self.per_s * _BLIND
+        self._top = min(self.per_s, taken / window_s) if taken else self.per_s * _NOTHING
+        return self._top
 
     def _taken_lately(self, now: float) -> tuple[float, int]:
         """Return for how many seconds back, at most a window, the pace was the present one; and the successes in it."""

@@ -30,6 +30,9 @@ class ConnectError(TransportError):
     """No connection came about: certainly nothing was sent."""
 
 
+# What aiohttp reads ahead of us on one connection: with its own 64 KiB large results stop and start too often.
+_READ_BYTES = 256 * 1024
+
 # A line that carries less than this can't bring a portrait home within the contract's 3 hours.
 _SLOWEST_UPLOAD_BYTES_A_S = 10_000
 
@@ -82,6 +85,7 @@ class AiohttpTransport:
                 total=None, connect=None, sock_connect=connect_timeout_s, sock_read=stall_timeout_s
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=_READ_BYTES,
             auto_decompress=True,
         )
         # Not aiohttp's trust_env: it would send loopback requests to a proxy, and .netrc's passwords to links.

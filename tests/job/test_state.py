@@ -37,8 +37,6 @@ def test_the_contracts_story_in_steps():
         "intent lost from the journal": ("unclear accepted done", State.DONE),
         "failed and retried": ("intent failed retried intent accepted done", State.DONE),
         "failed once paid, and fetched after all": ("intent accepted failed reclaimed done", State.DONE),
-        "failed and retried": ("intent failed retried intent accepted done", State.DONE),
-        "failed once paid, and fetched after all": ("intent accepted failed reclaimed done", State.DONE),
     }
     for name, (events, end) in stories.items():
         state = State.PLANNED

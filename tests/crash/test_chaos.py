@@ -1,0 +1,44 @@
+"""The chaos harness in short: engines and services killed at every named step, audited by the service's own ledger."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.chaos.campaign import RANDOM, Campaign, Orders
+from bench.chaos.sabotage import Sabotage
+from bench.chaos.steps import STEPS
+
+_FAST = {"latency": "fixed:0.1", "rate": 300, "settle_s": 0.3}
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    """Three runs of twenty pictures each, at once, on their way through four dozen kills."""
+    orders = Orders(jobs=60, kills=len(STEPS) + 6, seed=4, jobs_a_round=20, at_once=3, **_FAST)
+    campaign = Campaign(orders, tmp_path_factory.mktemp("chaos"))
+    campaign.run()
+    return campaign
+
+
+def test_nothing_is_lost_and_nothing_is_paid_twice(campaign: Campaign) -> None:
+    """Killed at the worst moments, under every fault of the service at once, all four numbers are 0."""
+    account = campaign.account
+    assert (account.lost, account.duplicated, account.too_many, account.corrupt) == (0, 0, 0, 0)
+    assert account.others == []
+
+
+def test_the_kills_fell_on_named_steps(campaign: Campaign) -> None:
+    """There were as many kills as asked for, most of them at a step, and few steps were left out."""
+    assert campaign.engine_kills >= campaign.orders.kills
+    assert campaign.kills[RANDOM] < campaign.engine_kills / 2
+    assert sum(bool(campaign.kills[step]) for step in STEPS) > len(STEPS) / 2
+
+
+@pytest.mark.parametrize("sabotage", Sabotage)
+def test_the_harness_can_fail(sabotage: Sabotage, tmp_path: Path) -> None:
+    """A journal that forgets its intents, or a listing that shows nothing, is seen as duplicates and as credits."""
+    campaign = Campaign(Orders(jobs=12, kills=3, seed=4, jobs_a_round=12, sabotage=sabotage, **_FAST), tmp_path)
+    campaign.run()
+    assert campaign.account.duplicated > 0
+    assert campaign.account.too_many > 0
+    assert not campaign.account.is_clean
