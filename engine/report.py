@@ -13,7 +13,7 @@ from engine.progress import duration
 __all__ = ["estimate_table", "summary_table"]
 
 _MAX_REASONS = 8
-_FREE = {"local": " (local: free)", "simulated": " (simulated: nothing was charged)"}
+_LOCAL, _SIMULATED = " (local: free)", " (simulated: nothing was charged)"
 
 
 def summary_table(summary: Summary, *, is_live: bool = True) -> RenderableType:
@@ -48,7 +48,10 @@ def _add(table: Table, count: int, words: str, style: str) -> None:
 
 def _credits(summary: Summary) -> str:
     words = "credit charged" if summary.credits_charged == 1 else "credits charged"
-    words += _FREE.get(summary.backend, "")
+    if summary.is_simulated:
+        words += _SIMULATED
+    elif summary.backend == "local":
+        words += _LOCAL
     return words + (f", {summary.credits_reserved} reserved" if summary.credits_reserved else "")
 
 

@@ -30,7 +30,6 @@ _ALL_FAULTS = {
     "--rate-burst": "30",
     "--server-errors": "0.03",
     "--reset-before": "0.03",
-    "--reset-after": "0.05",
     "--slow-downloads": "0.05",
     "--truncated-downloads": "0.05",
     "--expired-links": "0.05",
@@ -74,6 +73,7 @@ class Orders:
     at_once: int = 1
     latency: str = "lognormal:0.4:0.5"
     rate: int = 60  # calls a second, so that a life sees few jobs
+    reset_after: float = 0.05  # share of submits that are accepted and not answered
     settle_s: float = 0.5
     sabotage: Sabotage | None = None
 
@@ -154,7 +154,11 @@ class _Round:
         self._out = self._place / "out"
         self._folder = RunFolder.beside(self._out, None)
         self._faults = {**_ALL_FAULTS, **_ROUNDS[number % len(_ROUNDS)], "--latency": campaign.orders.latency}
-        self._faults |= {"--seed": str(campaign.orders.seed + number), "--rate": str(campaign.orders.rate)}
+        self._faults |= {
+            "--seed": str(campaign.orders.seed + number),
+            "--rate": str(campaign.orders.rate),
+            "--reset-after": str(campaign.orders.reset_after),
+        }
         self._found: list[str] = []
         self._kills: Counter[str] = Counter()
         self._lived = 0
@@ -200,7 +204,8 @@ class _Round:
     def _start(self, step: str, passage: int, service: MortalService, inputs: Path) -> "_Engine":
         self._lived += 1
         is_blind = self._orders.sabotage is Sabotage.EMPTY_LISTING
-        doom = Doom(step=step, passage=passage, seed=self._orders.seed + self._lived, is_blind=is_blind)
+        run_id = f"{self._orders.seed & 0xFFFF:04x}{self._number & 0xFF:02x}{self._lived & 0xFFFF:04x}"
+        doom = Doom(step=step, passage=passage, seed=self._orders.seed + self._lived, run_id=run_id, is_blind=is_blind)
         # A run without a line of a plan is begun anew, as its user would.
         begins = not self._folder.has_plan
         command = ["restore", str(inputs), "--out", str(self._out)] if begins else ["resume", str(self._out)]

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ import orjson
 
 from bench.chaos.steps import CALLS, lines_in
 from engine.cli import main as engine_main
+from engine.commands import restore
 from engine.disk import AppendFile
 from engine.pipeline import snapshots
 from engine.remote.multipart import Upload
@@ -36,12 +38,13 @@ _EMPTY = Response(200, {}, b'{"data": [], "pagination": {"next_cursor": null, "h
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doom:
     """Die at the `passage`-th passage of `step`, from 1; an empty one is never passed. `is_blind`: it is shown an empty
-    listing, whatever the service lists.
+    listing, whatever the service lists. `run_id`: of a run that begins; the service's faults fall by it.
     """
 
     step: str = ""
     passage: int = 1
     seed: int = 0
+    run_id: str = "0123456789"
     is_blind: bool = False
 
     def __str__(self) -> str:
@@ -212,6 +215,7 @@ def main() -> None:
     wrap_system_calls(fate)
     wrap_transport(fate, is_blind=doom.is_blind)
     snapshots.lines_between = lambda _planned: _SNAPSHOT_LINES
+    restore.secrets = SimpleNamespace(token_hex=lambda _size: doom.run_id)  # type: ignore[assignment]
     sys.argv[:] = ["face-recovery", *sys.argv[2:]]
     engine_main()
 

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.backend import check_backend, open_backend
+from engine.backend import check_backend
 from engine.clock import SystemClock
+from engine.commands.connection import connected, visit_of
 from engine.commands.event_loop import runner
 from engine.commands.terminal import print_json, results, screen
 from engine.errors import UsageError
@@ -19,20 +20,22 @@ from engine.inputs.folder import Globs
 from engine.inputs.scan import Sizing, check_inputs
 from engine.job.parameters import FaceRecovery
 from engine.pipeline import opening
+from engine.pipeline.cancel import cancel
 from engine.pipeline.closing import Closing, Reason
 from engine.pipeline.inspection import inspect
-from engine.pipeline.opening import Opened
+from engine.pipeline.opening import Opened, reopened
 from engine.pipeline.order import Order
 from engine.pipeline.run import run
 from engine.pipeline.run_folder import RunFolder
 from engine.pipeline.summary import Summary
+from engine.pipeline.visit import Visit
 from engine.progress import show
-from engine.remote.transport import AiohttpTransport
+from engine.remote.failures import RemoteError
 from engine.report import summary_table
 from engine.settings import load_changes, load_parameters, load_settings
 from engine.shutdown import two_step
 
-__all__ = ["Globs", "Output", "restore", "resume", "sizing"]
+__all__ = ["Globs", "Manner", "Output", "carry_out", "restore", "resume", "sizing"]
 
 _INTERRUPTED = "interrupted"
 
@@ -43,6 +46,18 @@ class Output:
 
     is_json: bool = False
     is_quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a run is carried out otherwise than straight on.
+
+    `before`: done first, it returns the run as it is then and notes for its summary. `is_cancelling`: the first Ctrl-C
+    cancels what is in flight.
+    """
+
+    before: Callable[[Visit], Awaitable[tuple[Opened, tuple[str, ...]]]] | None = None
+    is_cancelling: bool = False
 
 
 def restore(
@@ -56,6 +71,7 @@ def restore(
     settings: Mapping[str, Any],
     config: Path | None,
     output: Output,
+    is_cancelling: bool = False,
 ) -> int:
     """Restore `inputs` into `out` and return the exit code; None in `parameters` and `settings` means not given."""
     resolved = load_settings(settings, config)
@@ -71,16 +87,16 @@ def restore(
     )
     check_backend(resolved.backend, resolved.simulation)
     folder = RunFolder.beside(order.out, run_folder.absolute() if run_folder is not None else None)
-    return _carry_out(opening.begin(order, folder), output)
+    return carry_out(opening.begin(order, folder), output, Manner(is_cancelling=is_cancelling))
 
 
-def resume(run_folder: Path, settings: Mapping[str, Any], output: Output) -> int:
+def resume(run_folder: Path, settings: Mapping[str, Any], output: Output, manner: Manner = Manner()) -> int:
     """Go on with the run in `run_folder`, with changed `settings` where they are not None."""
     changes = load_changes(settings)
     folder = RunFolder.find(run_folder.absolute())
     saved = Order.load(folder.order).settings
     check_backend(saved.backend, saved.simulation)
-    return _carry_out(opening.resume(folder, changes), output)
+    return carry_out(opening.resume(folder, changes), output, manner)
 
 
 def sizing(parameters: FaceRecovery, scale: str | None) -> Sizing:
@@ -112,9 +128,10 @@ def _absolute(text: str) -> str:
     return text if text.startswith(("http://", "https://")) else str(Path(text).absolute())
 
 
-def _carry_out(opened_run: AbstractContextManager[Opened], output: Output) -> int:
+def carry_out(opened_run: AbstractContextManager[Opened], output: Output, manner: Manner) -> int:
+    """Carry out an opened run with progress, print what it came to and return the exit code."""
     with opened_run as opened, runner() as loop:
-        summary = loop.run(_run(opened, output))
+        summary = loop.run(_run(opened, output, manner))
     if output.is_json:
         print_json(summary.record())
     else:
@@ -122,10 +139,10 @@ def _carry_out(opened_run: AbstractContextManager[Opened], output: Output) -> in
     return int(summary.exit_code)
 
 
-async def _run(opened: Opened, output: Output) -> Summary:
+async def _run(opened: Opened, output: Output, manner: Manner) -> Summary:
     """Carry out the run as a task that a second Ctrl-C cancels; the summary then comes from the run's files."""
     closing = Closing()
-    work = asyncio.create_task(_with_backend(opened, closing, output))
+    work = asyncio.create_task(_with_backend(opened, closing, output, manner))
     with two_step(lambda: closing.tell(Reason.INTERRUPTED, _INTERRUPTED), work.cancel):
         try:
             return await work
@@ -133,20 +150,15 @@ async def _run(opened: Opened, output: Output) -> Summary:
             return inspect(opened.folder, stopped=Reason.INTERRUPTED, message=_INTERRUPTED)
 
 
-async def _with_backend(opened: Opened, closing: Closing, output: Output) -> Summary:
-    settings = opened.order.settings
-    service, workers = opened.folder.service, settings.service_workers
-    connections = settings.submit_concurrency + settings.poll_concurrency + settings.download_concurrency + 2
+async def _with_backend(opened: Opened, closing: Closing, output: Output, manner: Manner) -> Summary:
     async with (
-        open_backend(settings.backend, service=service, workers=workers, simulation=settings.simulation) as endpoint,
-        AiohttpTransport(
-            max_connections=connections,
-            connect_timeout_s=settings.connect_timeout_s,
-            stall_timeout_s=settings.stall_timeout_s,
-        ) as transport,
+        connected(opened) as (endpoint, transport),
         show(None if output.is_quiet else screen()) as on_start,
     ):
-        return await run(
+        notes: tuple[str, ...] = ()
+        if manner.before is not None:
+            opened, notes = await manner.before(visit_of(opened, endpoint, transport))
+        summary = await run(
             opened,
             endpoint,
             transport=transport,
@@ -155,3 +167,20 @@ async def _with_backend(opened: Opened, closing: Closing, output: Output) -> Sum
             closing=closing,
             on_start=on_start,
         )
+        summary = replace(summary, notes=(*notes, *summary.notes))
+        if not manner.is_cancelling or closing.reason is not Reason.INTERRUPTED:
+            return summary
+        return await _cancelled(visit_of(await asyncio.to_thread(reopened, opened), endpoint, transport), summary)
+
+
+async def _cancelled(visit: Visit, summary: Summary) -> Summary:
+    """Cancel what the interrupted run has left in flight, and return its summary as it is then."""
+    try:
+        ends = await cancel(visit)
+        note = f"{ends.cancelled} of {ends.in_flight} in flight were cancelled at the backend"
+    except RemoteError as error:
+        note = f"not all that is in flight could be cancelled: {error}"
+    now = await asyncio.to_thread(inspect, visit.opened.folder)
+    kept = ("requests", "calls", "refusals", "limits", "seconds", "ended_now", "stopped", "message")
+    notes = (*summary.notes, note)
+    return replace(now, backend=summary.backend, notes=notes, **{name: getattr(summary, name) for name in kept})

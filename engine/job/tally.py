@@ -158,7 +158,7 @@ class Tally:
     def _take_back(self, record: dict[str, Any], *, is_paid_back: bool) -> None:
         """Forget a failure: its reason, and what it cost if that is to be charged when the job is done."""
         if is_paid_back:
-            self.charged -= record.get("credits", 0)
+            self.charged -= record.get("charged", 0)
         reason = record.get("reason", "")
         counted = next((each for each in (reason, _OTHER, *self.reasons) if self.reasons[each] > 0), _OTHER)
         self.reasons[counted] -= 1

@@ -1,7 +1,8 @@
 """The download lane: mint a link, fetch, verify, publish, journal; then let the own service forget the job."""
 
 import asyncio
-from collections import deque
+import heapq
+import itertools
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,14 +28,15 @@ _MAX_FRESH_LINKS = 3
 
 
 class DownloadLane:
-    """Takes finished flights in order, as many at once as its lane has places.
+    """Takes finished flights, as many at once as its lane has places, the one that expires at the backend next first.
 
     Those that wait here are in flight still: a slow disk fills the flights' own bound, which holds up the submits.
     """
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._waiting: deque[Flight] = deque()
+        self._waiting: list[tuple[float, int, Flight]] = []  # a heap by when the backend accepted them
+        self._order = itertools.count()
         self._arrived = asyncio.Event()
         self._backoff = scope.backoff()
         self._sealer = Sealer(sync=scope.settings.sync)
@@ -45,7 +47,8 @@ class DownloadLane:
 
     def add(self, flight: Flight) -> None:
         """Take a finished flight."""
-        self._waiting.append(flight)
+        created = flight.row.created if flight.row is not None else 0.0
+        heapq.heappush(self._waiting, (created or flight.accepted_at, next(self._order), flight))
         self._arrived.set()
 
     async def run(self, poll: PollLane) -> None:
@@ -56,7 +59,7 @@ class DownloadLane:
                     self._arrived.clear()
                     await self._arrived.wait()
                 await self.lane.enter()
-                group.create_task(self._carry(self._waiting.popleft(), poll))
+                group.create_task(self._carry(heapq.heappop(self._waiting)[2], poll))
 
     async def _carry(self, flight: Flight, poll: PollLane) -> None:
         """Bring one result home; its place in the lane is held already."""

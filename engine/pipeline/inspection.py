@@ -21,6 +21,7 @@ def inspect(folder: RunFolder, *, stopped: str = "", message: str = "") -> Summa
         run=str(folder.path),
         out=str(order.out),
         backend=order.settings.backend,
+        is_simulated=marks.is_simulated,
         stopped=stopped,
         message=message,
     )

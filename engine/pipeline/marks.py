@@ -11,17 +11,21 @@ __all__ = ["Marks"]
 class Marks:
     """`planned`: how many jobs there are once the plan is complete, None while it is not.
 
-    `is_closed`: the last process left in good order, and nothing came after it.
+    `is_closed`: the last process left in good order, and nothing came after it. `is_simulated`: a backend said that it
+    restores nothing.
     """
 
     planned: int | None = None
     is_closed: bool = False
+    is_simulated: bool = False
 
     def apply(self, record: Mapping[str, Any]) -> None:
         """Take in one mark; whatever event of a job follows reopens the run, which the caller has to say."""
         event = record.get("event")
         self.is_closed = event == "closed" and record.get("is_sound", True)
         match event:
+            case "opened":
+                self.is_simulated = self.is_simulated or record.get("simulated", False)
             case "planning":
                 self.planned = None
             case "planned":

@@ -11,12 +11,12 @@ from engine.errors import MachineError, UsageError
 from engine.inputs.scan import check_inputs
 from engine.job.spec import JobSpec
 from engine.pipeline.order import Order
-from engine.pipeline.past import Past, load_past
+from engine.pipeline.past import Past, load_past, past_of_plan
 from engine.pipeline.plan import first_good, scan_order
 from engine.pipeline.run_folder import RunFolder
 from engine.settings import Settings
 
-__all__ = ["Opened", "begin", "reopened", "resume"]
+__all__ = ["Opened", "begin", "reopened", "resume", "without_journal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,16 @@ def reopened(opened: Opened) -> Opened:
     order, folder = opened.order, opened.folder
     past = load_past(order, folder)
     return Opened(order, folder, past, scan_order(order, past.known, folder.path) if opened.jobs is not None else None)
+
+
+@contextlib.contextmanager
+def without_journal(folder: RunFolder) -> Iterator[Opened]:
+    """Open the run in `folder` as its plan alone has it, whatever became of its journal."""
+    order = Order.load(folder.order)
+    if not folder.has_plan:
+        raise UsageError(f"{folder.plan} is lost: without the plan nothing can be recovered, begin a new run")
+    with lock_folder(folder.path):
+        yield Opened(order, folder, past_of_plan(order, folder), None)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from engine.pipeline.plan import Known, Place, pick
 from engine.pipeline.run_folder import RunFolder
 from engine.pipeline.snapshot import FINAL, Snapshot, load_snapshot
 
-__all__ = ["Past", "as_retried", "load_past", "replay"]
+__all__ = ["Past", "as_retried", "load_past", "past_of_plan", "replay"]
 
 
 @dataclass(slots=True)
@@ -69,10 +69,7 @@ def load_past(order: Order, folder: RunFolder, *, is_extended: bool = False) -> 
         _check_plan(folder, past)
     # Plan lines are on disk before the journal can name their jobs, so this is a damaged disk or an edit.
     if past.plan.damaged_lines or past.tally.planned > past.jobs or past.jobs < (past.marks.planned or 0):
-        raise UsageError(
-            f"{folder.plan} is damaged, jobs that the journal knows are missing: put it back from a backup, "
-            "or begin a new run with another --run and --out"
-        )
+        raise _damaged(folder)
     past.tally.grow(past.jobs)
     if _first_open(past.tally) < past.place.number:  # a job was retried since
         past.place = Place()
@@ -80,6 +77,23 @@ def load_past(order: Order, folder: RunFolder, *, is_extended: bool = False) -> 
         found = pick(folder.plan, iter(sorted(past.tally.open)), past.place)
         past.open_jobs = [as_retried(spec, past.tally) for spec in found]
     return past
+
+
+def past_of_plan(order: Order, folder: RunFolder) -> Past:
+    """Return what the plan alone proves: so many jobs, none of which was ever heard of."""
+    past = Past(known=Known(Namer(order.parameters.output_format)))
+    _check_plan(folder, past)
+    if past.plan.damaged_lines:
+        raise _damaged(folder)
+    past.tally.grow(past.jobs)
+    return past
+
+
+def _damaged(folder: RunFolder) -> UsageError:
+    return UsageError(
+        f"{folder.plan} is damaged, jobs that the journal knows are missing: put it back from a backup, "
+        "or begin a new run with another --run and --out"
+    )
 
 
 def _first_open(tally: Tally) -> int:

@@ -23,12 +23,12 @@ from engine.pipeline.plan import pick
 from engine.pipeline.run_folder import open_journal
 from engine.pipeline.second_look import SecondLook, is_taken
 from engine.pipeline.visit import AT_ONCE, Visit
-from engine.remote.failures import Kind, RemoteError
 from engine.remote.row import Progress
 
 __all__ = ["Retried", "retry"]
 
 _GROUP = 512  # jobs decided and made durable together
+_MAX_REASONS = 100  # different ones that are kept; a summary shows fewer
 _LOST = (Progress.FAILED, Progress.CANCELLED)
 
 
@@ -40,6 +40,10 @@ class Retried:
     sent_anew: int = 0
     fetched: int = 0  # their results are at the backend, and paid for
     left: Counter[str] = field(default_factory=Counter)  # why they fail still
+
+    def leave(self, reason: str) -> None:
+        known = reason in self.left or len(self.left) < _MAX_REASONS
+        self.left[reason if known else "other reasons"] += 1
 
     def record(self) -> dict[str, Any]:
         """Return the members for `--json`."""
@@ -74,20 +78,15 @@ async def _ask(visit: Visit, failures: Mapping[int, Failure]) -> dict[int, str]:
         there |= {each.number: each.process_id for each, is_kept in zip(group, kept, strict=True) if is_kept}
     doubted = {number for number, each in failures.items() if each.is_doubted and not each.process_id}
     if doubted:
-        tally = visit.opened.past.tally
-        found = await visit.rows(lambda number, generation: number in doubted and generation == tally.generation(number))
+        generation_of = visit.opened.past.tally.generation
+        found = await visit.rows(lambda number, generation: number in doubted and generation == generation_of(number))
         there |= {number: each.row.process_id for number, each in found.items() if each.row.progress not in _LOST}
     return there
 
 
 async def _is_kept(visit: Visit, process_id: str) -> bool:
-    try:
-        row = await visit.ask(lambda: visit.client.status(process_id))
-    except RemoteError as error:
-        if error.kind is Kind.GONE:
-            return False
-        raise
-    return row.progress not in _LOST
+    row = await visit.status(process_id)
+    return row is not None and row.progress not in _LOST
 
 
 def _put_back(visit: Visit, failures: Mapping[int, Failure], there: Mapping[int, str], retried: Retried) -> None:
@@ -102,7 +101,7 @@ def _put_back(visit: Visit, failures: Mapping[int, Failure], there: Mapping[int,
                 try:
                     records.append(_record(visit, spec, failures[spec.number], there, second_look))
                 except InputError as error:
-                    retried.left[str(error)] += 1
+                    retried.leave(str(error))
             at = round(visit.clock.now(), 3)
             file.append(b"".join(encode({"at": at, **record}) for record in records))
             retried.fetched += sum(record["event"] == Event.RECLAIMED for record in records)
@@ -113,9 +112,7 @@ def _put_back(visit: Visit, failures: Mapping[int, Failure], there: Mapping[int,
         file.close()
 
 
-def _record(
-    visit: Visit, spec: JobSpec, failure: Failure, there: Mapping[int, str], second_look: SecondLook
-) -> Record:
+def _record(visit: Visit, spec: JobSpec, failure: Failure, there: Mapping[int, str], second_look: SecondLook) -> Record:
     """Return the event that puts one job back; raises InputError for a job that would only fail again."""
     event: Record = {"job": spec.number, "event": Event.RETRIED.value, "reason": failure.reason}
     generation = visit.opened.past.tally.generation(spec.number) + 1
@@ -129,6 +126,7 @@ def _record(
         "event": Event.RECLAIMED.value,
         "process_id": there[spec.number],
         "credits": failure.credits or spec.credits,
+        "charged": failure.credits,
         "attempt": failure.attempts,
         "input_sha256": failure.input_sha256,
     }

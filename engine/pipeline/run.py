@@ -106,6 +106,7 @@ async def run(
         requests=sum(client.requests.values()),
         calls={call.value: count for call, count in client.requests.items() if count},
         refusals=client.pace.rate.refusals,
+        is_simulated=past.marks.is_simulated,
         limits=scope.limits(started),
         seconds=round(clock.monotonic() - started, 3),
         ended_now=past.tally.ended - ended_before,
@@ -125,7 +126,8 @@ async def _carry_out(scope: Scope, opened: Opened, snapshots: Snapshots, started
     is_sound = not scope.is_suspect
     try:
         if await greet(scope):
-            scope.book.mark("opened", run=scope.order.run_id, backend=scope.endpoint.name)
+            told = {"simulated": True} if scope.client.is_simulated else {}
+            scope.book.mark("opened", run=scope.order.run_id, backend=scope.endpoint.name, **told)
             is_sound = await _fly(scope, opened, snapshots) or is_sound
         if scope.endpoint.is_own and not closing.leaving.is_set():
             await _sweep_up(scope)

@@ -66,6 +66,10 @@ class RunFolder:
         """Pictures fetched from URLs, until they are uploaded."""
         return self.path / "fetched"
 
+    def copy_of(self, number: int) -> Path:
+        """Return where the local copy of the picture on the web of job `number` lies until it has ended."""
+        return self.fetched / f"{number:06d}"
+
     @property
     def service(self) -> Path:
         """The embedded service's own folder, where the run started one."""

@@ -1,4 +1,4 @@
-"""A second look at a picture that the plan refused: readable by now, it gets a place for its output, or a reason why not.
+"""A second look at a picture that the plan refused: readable by now, it gets a place for its output.
 
 The plan has given it none, so it is placed below the folder it was found in, beside all names that are taken.
 """
@@ -37,7 +37,7 @@ class SecondLook:
         return text_of_path(Path(self._names().namer.name(_place(spec, self.order))))
 
     def look(self, spec: JobSpec) -> str:
-        """Return where the output of a refused `spec` belongs; raises InputError, which says why it is refused still."""
+        """Return where the output of a refused `spec` belongs; raises InputError when it is refused still. Blocks."""
         if spec.is_url:
             raise InputError(spec.reason)
         with_header(spec, read_header(path_of_text(spec.source)), self.order.sizing)

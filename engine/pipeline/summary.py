@@ -43,6 +43,7 @@ class Summary:
     run: str
     out: str
     backend: str
+    is_simulated: bool
     planned: int
     done: int
     failed: int

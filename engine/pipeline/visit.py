@@ -10,7 +10,7 @@ from engine.pipeline.upload_name import parse_upload_name
 from engine.policy.backoff import Backoff
 from engine.remote.client import Client
 from engine.remote.endpoint import Endpoint
-from engine.remote.failures import RemoteError
+from engine.remote.failures import Kind, RemoteError
 from engine.remote.row import Progress, Row
 
 __all__ = ["AT_ONCE", "Found", "Visit", "better"]
@@ -63,6 +63,15 @@ class Visit:
                 wait_s = backoff.delay_s(attempt, self.draw(), error.retry_after_s)
             await self.clock.sleep(wait_s)
             attempt += 1
+
+    async def status(self, process_id: str) -> Row | None:
+        """Return what the remote says of a job; None when it knows no such job any more."""
+        try:
+            return await self.ask(lambda: self.client.status(process_id))
+        except RemoteError as error:
+            if error.kind is Kind.GONE:
+                return None
+            raise
 
     async def rows(self, is_wanted: Callable[[int, int], bool]) -> dict[int, Found]:
         """Read the whole listing; return this run's rows by job, of those whose number and generation are wanted."""

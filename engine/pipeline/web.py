@@ -42,7 +42,7 @@ class _Stumble(Exception):
 
 def copy_of(scope: Scope, flight: Flight) -> Path:
     """Return where the local copy of a picture on the web lies until its job has ended."""
-    return scope.folder.fetched / f"{flight.number:06d}"
+    return scope.folder.copy_of(flight.number)
 
 
 class WebInputs:

@@ -70,6 +70,7 @@ class Client:
         self._clock = clock
         self._date: tuple[str | None, float] = (None, 0.0)  # the newest Date header, and its Unix time
         self.requests = dict.fromkeys(Call, 0)
+        self.is_simulated = False  # a listing said so: the remote is the embedded service, playing
 
     def __repr__(self) -> str:
         return f"<Client {self._base}: {sum(self.requests.values())} requests>"
@@ -103,7 +104,9 @@ class Client:
     async def listing(self, cursor: str | None = None, limit: int = PAGE_ROWS) -> Page:
         """Return one page of all rows that the remote keeps; their order means nothing."""
         query = f"?paginated=true&limit={limit}" + (f"&cursor={quote(cursor, safe='')}" if cursor else "")
-        members = _members(await self._call(Call.LISTING, "GET", "/status" + query))
+        answer = await self._call(Call.LISTING, "GET", "/status" + query)
+        self.is_simulated = "X-Simulated" in answer.headers
+        members = _members(answer)
         rows, pagination = members.get("data"), members.get("pagination")
         if not isinstance(rows, list) or not isinstance(pagination, dict):
             raise RemoteError(Kind.TRANSIENT, "the listing was answered without data or pagination")

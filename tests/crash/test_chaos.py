@@ -13,8 +13,8 @@ _FAST = {"latency": "fixed:0.1", "rate": 300, "settle_s": 0.3}
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    """Three runs of twenty pictures each, at once, on their way through four dozen kills."""
-    orders = Orders(jobs=60, kills=len(STEPS) + 6, seed=4, jobs_a_round=20, at_once=3, **_FAST)
+    """Three runs of twenty pictures each, at once, on their way through some forty kills."""
+    orders = Orders(jobs=60, kills=len(STEPS), seed=4, jobs_a_round=20, at_once=3, **_FAST)
     campaign = Campaign(orders, tmp_path_factory.mktemp("chaos"))
     campaign.run()
     return campaign
@@ -37,7 +37,8 @@ def test_the_kills_fell_on_named_steps(campaign: Campaign) -> None:
 @pytest.mark.parametrize("sabotage", Sabotage)
 def test_the_harness_can_fail(sabotage: Sabotage, tmp_path: Path) -> None:
     """A journal that forgets its intents, or a listing that shows nothing, is seen as duplicates and as credits."""
-    campaign = Campaign(Orders(jobs=12, kills=3, seed=4, jobs_a_round=12, sabotage=sabotage, **_FAST), tmp_path)
+    orders = Orders(jobs=20, kills=4, seed=4, jobs_a_round=20, reset_after=0.3, sabotage=sabotage, **_FAST)
+    campaign = Campaign(orders, tmp_path)
     campaign.run()
     assert campaign.account.duplicated > 0
     assert campaign.account.too_many > 0

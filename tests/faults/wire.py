@@ -105,7 +105,7 @@ def _announcing(head: bytes, size_bytes: int) -> bytes:
 
 @dataclass
 class BadLine:
-    """One run over a relay that breaks the first exchanges of a call by the breaks queued for it; None lets one pass."""
+    """One run over a relay that breaks the first exchanges of a call as it was told; None lets one pass."""
 
     folder: Path
     breaks: dict[str, deque[Break | None]] = field(default_factory=dict)
@@ -127,9 +127,9 @@ class BadLine:
         for number in range(pictures):
             (inputs / f"p{number}.jpg").write_bytes(picture(color=(number, 90, 90)))
         simulation = Simulation.model_validate({"latency": "fixed:0.05", "result_bytes": result_bytes})
-        async with running(self.folder / "service", simulation=simulation) as service:
-            async with self._relay(service.base) as address:
-                return await self._run(inputs, f"{address}/image/v1")
+        service = running(self.folder / "service", simulation=simulation)
+        async with service as served, self._relay(served.base) as address:
+            return await self._run(inputs, f"{address}/image/v1")
 
     async def _run(self, inputs: Path, base_url: str) -> Summary:
         settings = {"backend": base_url, "sync": False, "settle_s": 0.3, "backoff_first_s": 0.05, "poll_max_s": 1.0}

@@ -25,7 +25,7 @@ MEMBERS = {
     Event.DONE: {"at": 14.0, "credits": 2, "faces": 4},
     Event.FAILED: {"at": 15.0, "reason": "no face"},
     Event.RETRIED: {"at": 16.0, "reason": "no face", "generation": 1},
-    Event.RECLAIMED: {"at": 16.0, "reason": "no face", "process_id": "p1", "credits": 2, "attempt": 3},
+    Event.RECLAIMED: {"at": 16.0, "reason": "no face", "process_id": "p1", "credits": 2, "charged": 2, "attempt": 3},
 }
 
 

@@ -12,9 +12,11 @@ from PIL import Image
 from engine.inputs.folder import Globs
 from engine.inputs.scan import Sizing
 from engine.job.parameters import FaceRecovery
+from engine.job.spec import JobSpec
 from engine.journal.replay import read
 from engine.pipeline import opening
 from engine.pipeline.closing import Closing
+from engine.pipeline.flight import Flight
 from engine.pipeline.opening import Opened
 from engine.pipeline.order import Order
 from engine.pipeline.run import View, run
@@ -42,6 +44,12 @@ def noise(size: tuple[int, int], seed: int = 7) -> bytes:
         data, "PNG", compress_level=0
     )
     return data.getvalue()
+
+
+def flight(number: int, *, now: float = 0.0, eta_s: float = 20.0) -> Flight:
+    """Return a flight accepted at `now` (Unix seconds) as process p<number>."""
+    spec = JobSpec(number=number, source=f"/in/{number}.jpg", output=f"{number}.jpg", credits=1)
+    return Flight(spec=spec, process_id=f"p{number}", accepted_at=now, eta=now + eta_s)
 
 
 @dataclass

@@ -56,7 +56,7 @@ def _members(draw: st.DrawFn, event: Event) -> Record:
         case Event.RETRIED:
             return {"generation": draw(st.integers(1, 3)), "reason": "one", **draw(st.sampled_from([{}, {"output": "o"}]))}
         case Event.RECLAIMED:
-            return {"process_id": draw(_NAMES), "reason": "other", "credits": draw(st.integers(1, 9)), "attempt": 2}
+            return {"process_id": draw(_NAMES), "reason": "other", "credits": 3, "charged": draw(st.integers(0, 9))}
         case Event.DONE | Event.FAILED:
             return _end(draw, event)
     return {"reason": "reset"}
