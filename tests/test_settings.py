@@ -193,7 +193,7 @@ def test_settings_are_frozen_and_know_no_secrets(monkeypatch: pytest.MonkeyPatch
 def test_settings_made_directly_take_nothing_from_outside(monkeypatch: pytest.MonkeyPatch):
     """A resumed run has the settings of its order, whatever the environment says today."""
     monkeypatch.setenv("FACE_RECOVERY_MAX_IN_FLIGHT", "5")
-    assert Settings().max_in_flight == 256
+    assert Settings().max_in_flight == 2000
 
 
 class TestApiKey:

@@ -136,7 +136,7 @@ def _checked_size(picture: Path | BinaryIO, expected: Expected) -> tuple[int, in
         width, height = check_decodes(picture)
     except InputError as error:
         raise BadResult(f"the result {error}") from error
-    if expected.width and (width, height) != (expected.width, expected.height):
+    if (expected.width or width, expected.height or height) != (width, height):
         raise BadResult(f"the result is {width} x {height} pixels, not {expected.width} x {expected.height}")
     return width, height
 

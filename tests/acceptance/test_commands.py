@@ -54,7 +54,7 @@ class TestARunThatEndsWell:
             assert {"source", "output", "process_id", "timings", "warnings"} >= row.keys() & {"warnings"}
             assert (row["faces"], row["credits"], row["attempts"]) == (1, 1, 1)
             assert len(row["input_sha256"]) == len(row["output_sha256"]) == 64
-            assert row["timings"].keys() == {"submit_s", "remote_s", "download_s"}
+            assert row["timings"].keys() == {"submit_s", "remote_s", "unseen_s", "download_s"}
 
     def test_status_afterwards(self, restored: Finished, out: Path) -> None:
         """`status` finds the same in the files, given the run folder or the output folder it lies in."""

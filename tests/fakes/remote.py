@@ -287,7 +287,7 @@ class FakeFile:
 
 def _number(job: RemoteJob) -> int:
     """Return which job of a run it is, -1 for a stranger's."""
-    found = re.fullmatch(r"\w{10}-(\d{6})\.\w+", job.filename)
+    found = re.match(r"\w{10}-(\d{6})", job.filename)
     return int(found[1]) if found else -1
 
 
