@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench chaos format clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 2; }
@@ -37,6 +37,9 @@ bench: $(BENCH_READY)  ## how fast it is on this machine, in short runs; bench/R
 	$(BIN)/python -m bench.downloads --total-mb 1000 --repeats 1
 	$(BIN)/python -m bench.rate_limit --phase-s 10 --repeats 1
 	$(BIN)/python -m bench.resume --jobs 100000 --repeats 3
+
+chaos: $(READY)  ## kill engine and service 200 times over 2,000 jobs, then audit what is left
+	$(BIN)/python -m bench.chaos
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

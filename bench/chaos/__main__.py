@@ -16,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from bench.chaos.campaign import RANDOM, SERVICE, Campaign, Orders
+from bench.chaos.campaign import RANDOM, SERVICE, Campaign, Orders, Tired
 from bench.chaos.sabotage import Sabotage
 from bench.chaos.steps import STEPS
 from bench.machine import read_machine
@@ -35,7 +35,10 @@ def main() -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="face-recovery-chaos-", dir=arguments.folder) as folder:
         campaign = Campaign(orders, Path(folder), tell=lambda text: print(text, file=sys.stderr, flush=True))
-        campaign.run()
+        try:
+            campaign.run()
+        except Tired as tired:
+            sys.exit(str(tired))
     _show(campaign, time.monotonic() - began, is_json=arguments.json)
     sys.exit(not campaign.account.is_clean)
 

@@ -1,4 +1,4 @@
-"""Commands and their options, in the order of `--help`."""
+"""Commands that make things, and their options, in the order of `--help`; `care` adds those that look after a run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +17,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-journal = typer.Typer(help="Read the journal of a run.", no_args_is_help=True)
-app.add_typer(journal, name="journal")
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -74,6 +72,7 @@ def restore(
     service_workers: options.Workers = None,
     simulation: options.SimulationFile = None,
     config: options.Config = None,
+    cancel_remote: options.CancelRemote = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -116,6 +115,7 @@ def restore(
         },
         config=config,
         output=action.Output(is_json=json, is_quiet=quiet),
+        is_cancelling=cancel_remote,
     )
     raise typer.Exit(code)
 
@@ -128,6 +128,7 @@ def resume(
     submit_concurrency: options.SubmitConcurrency = None,
     download_concurrency: options.DownloadConcurrency = None,
     service_workers: options.Workers = None,
+    cancel_remote: options.CancelRemote = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -141,7 +142,8 @@ def resume(
         "download_concurrency": download_concurrency,
         "service_workers": service_workers,
     }
-    raise typer.Exit(action.resume(run, settings, action.Output(is_json=json, is_quiet=quiet)))
+    output, manner = action.Output(is_json=json, is_quiet=quiet), action.Manner(is_cancelling=cancel_remote)
+    raise typer.Exit(action.resume(run, settings, output, manner))
 
 
 @app.command()
@@ -250,15 +252,3 @@ def demo(
     from engine.commands import demo as action
 
     raise typer.Exit(action.demo(out))
-
-
-@journal.command("show")
-def journal_show(
-    run: options.RunArgument,
-    job: Annotated[int | None, typer.Option("--job", metavar="N", help="Only the events of one job.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The JSON lines as they are.")] = False,
-) -> None:
-    """Print the events of a run; lines that do not prove themselves are counted at the end."""
-    from engine.commands import look as action
-
-    action.show_journal(run, job, is_raw=raw)

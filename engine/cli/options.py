@@ -33,6 +33,9 @@ Exclude = Annotated[
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder, or the output folder it lies in.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable summary on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+CancelRemote = Annotated[
+    bool, typer.Option("--cancel-remote", help="On the first Ctrl-C cancel what is in flight, as `cancel` does.")
+]
 Config = Annotated[
     Path | None,
     typer.Option(

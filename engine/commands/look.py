@@ -1,24 +1,20 @@
-"""`status`, `estimate` and `journal show`: they read and add up, and change nothing."""
+"""`status` and `estimate`: they read and add up, and change nothing."""
 
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from engine.commands.restore import sizing
-from engine.commands.terminal import print_json, print_line, results
+from engine.commands.terminal import print_json, results
 from engine.errors import UsageError
 from engine.inputs.folder import Globs
 from engine.inputs.naming import Namer
 from engine.inputs.scan import Sources, candidates, check_inputs, scan
-from engine.journal.line import encode
-from engine.journal.replay import Reading, read
 from engine.pipeline.estimate import estimate as add_up
 from engine.pipeline.inspection import inspect
 from engine.pipeline.run_folder import RunFolder
 from engine.report import estimate_table, summary_table
 from engine.settings import load_parameters
 
-__all__ = ["Globs", "estimate", "show_journal", "status"]
+__all__ = ["Globs", "estimate", "status"]
 
 
 def status(run: Path, *, is_json: bool) -> None:
@@ -50,31 +46,3 @@ def estimate(
         print_json(sums.record())
     else:
         results().print(estimate_table(sums))
-
-
-def show_journal(run: Path, job: int | None, *, is_raw: bool) -> None:
-    """Print the events of a run, all or of one job; damage is told at the end, on standard error."""
-    reading, shown = Reading(), 0
-    for record in read(RunFolder.find(run.absolute()).journal, reading):
-        if job is None or record.get("job") == job:
-            print_line(_raw(record) if is_raw else _line(record))
-            shown += 1
-    if job is not None and not shown:
-        print_line(f"the journal says nothing of job {job} yet", is_error=True)
-    if not reading.is_whole:
-        print_line(f"{reading.damaged_lines} damaged lines, {reading.torn_bytes} torn bytes at the end", is_error=True)
-
-
-def _raw(record: dict[str, Any]) -> str:
-    return encode({name: value for name, value in record.items() if name != "crc"}).decode().rstrip()
-
-
-def _line(record: dict[str, Any]) -> str:
-    when = datetime.fromtimestamp(record.get("at", 0.0)).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    facts = [f"{name}={_short(value)}" for name, value in record.items() if name not in ("at", "job", "event", "crc")]
-    return f"{when}  {record.get('job', '')!s:>7}  {record.get('event', ''):<11} {' '.join(facts)}"
-
-
-def _short(value: object) -> str:
-    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(value))
-    return text if len(text) <= 80 else f"{text[:38]}…{text[-38:]}"

@@ -127,7 +127,8 @@ class DownloadLane:
             reason = f"{error}, {flight.download_failures} times over"
             await self._scope.fail(flight, reason, credits_charged=flight.price)
             return
-        poll.again(flight, self._backoff.delay_s(flight.download_failures, self._scope.draw()))
+        asked_s = error.retry_after_s if isinstance(error, RemoteError) else None
+        poll.again(flight, self._backoff.delay_s(flight.download_failures, self._scope.draw(), asked_s))
 
 
 def _expected(flight: Flight) -> Expected:

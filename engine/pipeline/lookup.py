@@ -13,10 +13,10 @@ from engine.pipeline.scope import Scope
 from engine.remote.failures import Kind, RemoteError
 from engine.remote.row import Progress, Row
 
-__all__ = ["Lookup"]
+__all__ = ["PREFERENCE", "Lookup"]
 
 # A job that ended well is adopted rather than its twin that did not, should there ever be two.
-_PREFERENCE = (Progress.COMPLETED, Progress.PROCESSING, Progress.PENDING, Progress.CANCELLED, Progress.FAILED)
+PREFERENCE = (Progress.COMPLETED, Progress.PROCESSING, Progress.PENDING, Progress.CANCELLED, Progress.FAILED)
 # A remote that lists a job but answers 404 for it is believed about the listing this often.
 _MAX_TIMES_LOST = 5
 
@@ -120,4 +120,4 @@ class Lookup:
 def _better(one: Row | None, other: Row) -> Row:
     if one is None:
         return other
-    return min(one, other, key=lambda row: _PREFERENCE.index(row.progress))
+    return min(one, other, key=lambda row: PREFERENCE.index(row.progress))

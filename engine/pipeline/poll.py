@@ -94,7 +94,8 @@ class PollLane:
         if not self._planner.has(flight):  # a page showed it meanwhile
             return
         if not row.is_going_on:
-            await self._ended(flight, row)
+            if not self._is_done(flight, row):
+                await self._fail(flight, row)
         elif await self._still_waits(flight, sent_at) and not flight.due and flight.page is None:
             self._planner.plan_alone(flight)
 
@@ -152,7 +153,7 @@ class PollLane:
 
     async def _read(self, listed: Listed, page: Page | None, sent_at: float) -> set[int]:
         """Act on the rows of waiting flights, place those that go on, and return the numbers of all that were there."""
-        seen = set()
+        seen, failed = set(), []
         for members in listed.members:
             process_id = members.get("process_id")
             flight = self._planner.flights.get(process_id) if isinstance(process_id, str) else None
@@ -160,26 +161,32 @@ class PollLane:
                 continue
             seen.add(flight.number)
             if not is_going_on(members) and not (row := as_row(members)).is_going_on:
-                await self._ended(flight, row)
+                if not self._is_done(flight, row):
+                    failed.append((flight, row))
             elif await self._still_waits(flight, sent_at) and page is not None:
                 self._planner.place(flight, page)
+        await asyncio.gather(*(self._fail(flight, row) for flight, row in failed))  # in one group of the journal
         return seen
 
     def _asked(self) -> float:
         self._planner.price.asked()
         return self._scope.clock.monotonic()
 
-    async def _ended(self, flight: Flight, row: Row) -> None:
+    def _is_done(self, flight: Flight, row: Row) -> bool:
+        """Take in that `flight` has ended; say whether it did so well, in which case it is handed on."""
         self._planner.remove(flight)
         flight.row = row
-        if row.progress is Progress.COMPLETED:
-            self._learn(flight, row)
-            self._on_finished(flight)
-        elif row.progress is Progress.FAILED:
+        if row.progress is not Progress.COMPLETED:
+            return False
+        self._learn(flight, row)
+        self._on_finished(flight)
+        return True
+
+    async def _fail(self, flight: Flight, row: Row) -> None:
+        reason = "was cancelled at the backend"
+        if row.progress is Progress.FAILED:
             reason = row.message or "the backend reports Failed, without a reason"
-            await self._scope.fail(flight, reason, credits_charged=row.credits)
-        else:
-            await self._scope.fail(flight, "was cancelled at the backend", credits_charged=row.credits)
+        await self._scope.fail(flight, reason, credits_charged=row.credits)
 
     def _learn(self, flight: Flight, row: Row) -> None:
         """Teach the planner; how long a job took is told by the remote's own two times where it says them."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.disk import path_of_text
-from engine.errors import InputError
+from engine.errors import InputError, check_files_left
 from engine.inputs.scan import with_header
 from engine.picture import read_header
 from engine.pipeline.flight import Flight
@@ -62,6 +62,7 @@ def load(path: Path, size_bytes: int) -> Loaded:
     except FileNotFoundError:
         raise InputError("is gone since it was planned") from None
     except OSError as error:
+        check_files_left(error)
         raise InputError(f"can't be read: {error.strerror or error}") from error
     _check_unchanged(len(content), size_bytes)
     return Loaded(content, hashlib.sha256(content).hexdigest())

@@ -5,24 +5,22 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from engine.clock import Clock
+from engine.pipeline.lookup import PREFERENCE
 from engine.pipeline.opening import Opened
 from engine.pipeline.upload_name import parse_upload_name
 from engine.policy.backoff import Backoff
 from engine.remote.client import Client
 from engine.remote.endpoint import Endpoint
 from engine.remote.failures import Kind, RemoteError
-from engine.remote.row import Progress, Row
+from engine.remote.row import Row
 
 __all__ = ["AT_ONCE", "Found", "Visit", "better"]
 
 T = TypeVar("T")
 
 AT_ONCE = 16  # requests; as many as the poll lane makes by default
-# With the settings' own waits between them, doubled from half a second, a stumble of half a minute is waited out.
+# With the default waits between them, doubled from half a second, a stumble of some twenty seconds is waited out.
 _ATTEMPTS = 7
-
-# A job that ended well counts before its twin that did not, should there ever be two.
-_PREFERENCE = (Progress.COMPLETED, Progress.PROCESSING, Progress.PENDING, Progress.CANCELLED, Progress.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +96,5 @@ def better(one: Found | None, other: Found) -> Found:
     """
     if one is None:
         return other
-    best = min(one, other, key=lambda each: (_PREFERENCE.index(each.row.progress), -each.generation))
+    best = min(one, other, key=lambda each: (PREFERENCE.index(each.row.progress), -each.generation))
     return Found(max(one.generation, other.generation), best.row)

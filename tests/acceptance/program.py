@@ -1,5 +1,6 @@
 """The real program as its user runs it: real processes, real folders, and waits that watch for a condition."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import orjson
 import skimage.data
@@ -107,13 +108,22 @@ class Running:
     family: set["Process"] = field(default_factory=set)
 
     @classmethod
-    def start(cls, *arguments: str | Path, env: Mapping[str, str] | None = None) -> "Running":
+    def start(cls, *arguments: str | Path, env: Mapping[str, str] | None = None, into: Path | None = None) -> "Running":
+        """Start a command; `into` takes its standard output, so that it can be looked at meanwhile."""
+        out = into.open("wb") if into is not None else contextlib.nullcontext(subprocess.PIPE)
+        with out as stdout:
+            return cls._started(arguments, env, stdout)
+
+    @classmethod
+    def _started(
+        cls, arguments: tuple[str | Path, ...], env: Mapping[str, str] | None, stdout: BinaryIO | int
+    ) -> "Running":
         return cls(
             subprocess.Popen(
                 command(*arguments),
                 env=environment(**(env or {})),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=stdout,
                 stderr=subprocess.PIPE,
                 text=True,
                 process_group=0,

@@ -102,6 +102,7 @@ class FakeRemote:
         self.credits: float = 1  # charged a finished job
         self.durations: dict[int, float] = {}  # of jobs of the run that do not take `job_s`
         self.fates: dict[int, tuple[str, str]] = {}  # status and message of a job of the run, whatever time says
+        self.cancelled: set[str] = set()  # process ids
         self.before: Callable[[str], None] = lambda _call: None  # told each call before it is answered
         self.refusals: list[tuple[float, str]] = []  # calls answered 429 for `most_per_s`: when, and which
         self._taken: deque[float] = deque()  # when the calls of the last second were taken
@@ -109,7 +110,7 @@ class FakeRemote:
         self._shuffle = random.Random(5).shuffle
 
     def fault(self, call: str, *faults: Fault) -> None:
-        """Queue `faults` for the next exchanges of `call`: submit, status, listing, link, file, forget."""
+        """Queue `faults` for the next exchanges of `call`: submit, status, listing, link, file, forget, cancel."""
         self.faults[call].extend(faults)
 
     def job(self, number: int) -> RemoteJob | None:
@@ -187,9 +188,17 @@ class FakeRemote:
                 self.links_minted += 1
                 link = f"http://files.test/{name}?signature={self.links_minted}"
                 return _json(200, {"download_url": link, "head_url": link, "expiry": self.clock.now() + 3600})
+            case "cancel":
+                return self._cancel(job)
             case _:
                 del self.jobs[name]
                 return Response(204, {}, b"")
+
+    def _cancel(self, job: RemoteJob) -> Response:
+        if self._row(job)["status"] != "Processing":
+            return _json(409, {"message": "too late"})
+        self.cancelled.add(job.process_id)
+        return Response(204, {}, b"")
 
     async def _accept(self, upload: Upload) -> Response:
         body = upload.body()
@@ -226,6 +235,8 @@ class FakeRemote:
         over_at = job.accepted_at + self._takes_s(job)
         is_over = self.clock.now() >= over_at
         fate, message = self.fates.get(_number(job), ("", ""))
+        if job.process_id in self.cancelled:
+            fate, message = "Cancelled", ""
         status = fate or ("Completed" if is_over else "Processing")
         row: dict[str, object] = {
             "process_id": job.process_id,

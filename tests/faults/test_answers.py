@@ -210,6 +210,22 @@ async def test_a_clock_that_jumps_proves_nothing(bench, hours):
     assert_paid_once(bench, 3)
 
 
+async def test_a_job_of_nearly_three_hours_is_waited_for(bench):
+    """The vendor's worst case comes home, with a remote that promised seconds and an interrupt half way."""
+    bench.settings["drain_s"] = 0.0
+    bench.remote.job_s, bench.remote.eta_factor = 2.9 * 3600, 0.001
+
+    def stop(_call):
+        if bench.clock.monotonic() > 3600:
+            bench.closing.tell(Reason.INTERRUPTED, "interrupted")
+
+    bench.remote.before = stop
+    assert (await bench.restore()).in_flight == 3
+    bench.remote.before = lambda _call: None
+    assert (await bench.resume()).done == 3
+    assert_paid_once(bench, 3)
+
+
 async def test_a_clock_that_jumped_between_two_processes_proves_nothing(bench):
     """A resume after the clock went back a year picks up what is in flight."""
     bench.settings["drain_s"] = 0.0

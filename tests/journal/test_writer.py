@@ -249,3 +249,38 @@ async def test_a_milestone_is_reached_when_so_many_lines_are_written():
         await journal.commit({"job": 1})
         await waiting
         await journal.reached(2)
+
+
+async def test_a_pause_between_groups_gathers_what_comes_meanwhile():
+    """The first line after a quiet moment is written at once; those that come during the pause make one group."""
+    file, pauses, may_go_on = ScriptedFile(), [], asyncio.Event()
+
+    async def pause() -> None:
+        pauses.append(len(file.appends))
+        await may_go_on.wait()
+
+    async with JournalWriter(file, name="j", pause=pause) as journal, asyncio.timeout(20):
+        await journal.commit({"job": 0})
+        assert _jobs(file.content) == [0]
+        behind = []
+        for number in range(1, 6):
+            behind.append(asyncio.create_task(journal.commit({"job": number})))
+            await asyncio.sleep(0)
+        assert (pauses, any(task.done() for task in behind)) == ([1], False)
+        may_go_on.set()
+        await asyncio.gather(*behind)
+    assert [len(_jobs(data)) for data in file.appends] == [1, 5]
+
+
+async def test_a_failed_write_is_not_followed_by_a_pause():
+    """Whoever waits hears of it at once, and so does whoever comes after."""
+    file, paused = ScriptedFile(fails_at=0), []
+
+    async def pause() -> None:
+        paused.append(True)
+
+    async with JournalWriter(file, name="j", pause=pause) as journal, asyncio.timeout(20):
+        for number in range(2):
+            with pytest.raises(MachineError):
+                await journal.commit({"job": number})
+    assert paused == []

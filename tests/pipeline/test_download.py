@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.pipeline.seal import BadResult, Expected, Result, Sealed, seal_group
 from tests.fakes.remote import Answer, Cut
 from tests.pipeline.harness import Bench, noise, picture
 
@@ -129,3 +130,38 @@ async def test_an_output_that_appears_meanwhile_is_never_replaced(bench):
     summary = await bench.restore()
     assert (summary.done, summary.failed) == (2, 1)
     assert (bench.out / "p001.jpg").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("call", ["file", "link"])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_wait_that_the_remote_asks_for_is_kept(tmp_path, call, status):
+    """A result that is refused with Retry-After is not asked for before that time."""
+    bench = Bench(tmp_path).pictures(1)
+    bench.remote.fault(call, Answer(status, {"Retry-After": "200"}))
+    assert (await bench.restore()).done == 1
+    assert bench.clock.monotonic() >= 200
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"no picture at all", picture()[:-200], picture((10, 10)), b""], ids=["garbage", "cut", "size", "empty"]
+)
+def test_a_wrong_result_in_memory_is_never_written(tmp_path, wrong):
+    """Not even as a .part file: the folder that it would be in is not made."""
+    final = tmp_path / "folder" / "a.jpg"
+    result = Result(final.with_name("a.jpg.part"), final, wrong, Expected(24, 32))
+    (outcome,) = seal_group([result], sync=False)
+    assert isinstance(outcome, BadResult)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_result_spoils_none_of_its_group(tmp_path):
+    """Each one of a group gets its own answer, in order; a right one is on disk whole and without its .part."""
+    finals = [tmp_path / name for name in ("a.jpg", "b.jpg", "c.jpg")]
+    bodies = [picture(), b"garbage", picture()]
+    parts = [final.with_name(final.name + ".part") for final in finals]
+    group = [
+        Result(part, final, body, Expected(24, 32)) for part, final, body in zip(parts, finals, bodies, strict=True)
+    ]
+    assert [type(outcome) for outcome in seal_group(group, sync=True)] == [Sealed, BadResult, Sealed]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "c.jpg"]
+    assert (tmp_path / "c.jpg").read_bytes() == picture()

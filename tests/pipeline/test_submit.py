@@ -199,3 +199,28 @@ async def test_an_input_that_is_gone_or_changed_fails_alone(bench):
         "is gone",
         "has changed",
     }
+
+
+async def test_one_server_error_does_not_hold_up_the_others(tmp_path):
+    """A single 503 costs its own job a look-up; the rest are submitted at once."""
+    bench = Bench(tmp_path, settings={"settle_s": 100.0}).pictures(40)
+    bench.remote.fault("submit", Answer(503))
+    accepted_at = []
+
+    def note(call):
+        if call == "submit":
+            accepted_at.append(bench.clock.monotonic())
+
+    bench.remote.before = note
+    assert (await bench.restore()).done == 40
+    assert len([at for at in accepted_at if at < 0.5]) == 40
+
+
+async def test_submits_that_are_refused_are_each_accepted_once_in_the_end(tmp_path):
+    """Under a rate limit every job gets through, no two of them twice, without a look-up."""
+    bench = Bench(tmp_path).pictures(60)
+    bench.remote.most_per_s = 10
+    summary = await bench.restore()
+    assert (summary.done, summary.unclear, len(set(bench.remote.accepted))) == (60, 0, 60)
+    assert len(bench.remote.accepted) == 60
+    assert bench.remote.count("submit") > 60

@@ -47,14 +47,23 @@ def _members(draw: st.DrawFn, event: Event) -> Record:
     match event:
         case Event.INTENT:
             more = draw(st.sampled_from([{}, {}, {"generation": 1}]))
-            return {"attempt": draw(st.integers(1, 3)), "credits": draw(st.integers(1, 9)), "input_sha256": "ab", **more}
+            return {
+                "attempt": draw(st.integers(1, 3)),
+                "credits": draw(st.integers(1, 9)),
+                "input_sha256": "ab",
+                **more,
+            }
         case Event.ACCEPTED:
             more = draw(st.sampled_from([{}, {}, {"adopted": True}, {"credits": 4}, {"adopted": True, "credits": 2}]))
             return {"process_id": draw(_NAMES), "eta": 5.25, **more}
         case Event.DOWNLOADING:
             return {"etag": '"e"'}
         case Event.RETRIED:
-            return {"generation": draw(st.integers(1, 3)), "reason": "one", **draw(st.sampled_from([{}, {"output": "o"}]))}
+            return {
+                "generation": draw(st.integers(1, 3)),
+                "reason": "one",
+                **draw(st.sampled_from([{}, {"output": "o"}])),
+            }
         case Event.RECLAIMED:
             return {"process_id": draw(_NAMES), "reason": "other", "credits": 3, "charged": draw(st.integers(0, 9))}
         case Event.DONE | Event.FAILED:
