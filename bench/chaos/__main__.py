@@ -16,7 +16,9 @@ from pathlib import Path
 
 import orjson
 
-from bench.chaos.campaign import RANDOM, SERVICE, Campaign, Orders, Tired
+from bench.chaos.campaign import Campaign
+from bench.chaos.orders import Orders
+from bench.chaos.round import RANDOM, SERVICE, Tired
 from bench.chaos.sabotage import Sabotage
 from bench.chaos.steps import STEPS
 from bench.machine import read_machine
@@ -81,6 +83,8 @@ def _show(campaign: Campaign, seconds: float, *, is_json: bool) -> None:
         f"{len(at_steps)} of {len(STEPS)} named steps, {campaign.kills[RANDOM]} at random moments), "
         f"{campaign.kills[SERVICE]} of the service, {seconds:.0f} s"
     )
+    if missed := [step for step in STEPS if step not in at_steps]:
+        print(f"  no kill fell on {', '.join(missed)}")
     for text in account.others:
         print(f"  {text}")
     print(

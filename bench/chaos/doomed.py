@@ -215,7 +215,7 @@ def main() -> None:
     wrap_system_calls(fate)
     wrap_transport(fate, is_blind=doom.is_blind)
     snapshots.lines_between = lambda _planned: _SNAPSHOT_LINES
-    restore.secrets = SimpleNamespace(token_hex=lambda _size: doom.run_id)  # type: ignore[assignment]
+    restore.secrets = SimpleNamespace(token_hex=lambda _size: doom.run_id)  # type: ignore[attr-defined]
     sys.argv[:] = ["face-recovery", *sys.argv[2:]]
     engine_main()
 

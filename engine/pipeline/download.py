@@ -75,7 +75,7 @@ class DownloadLane:
         except InputError as error:
             await self._scope.fail(flight, str(error), credits_charged=flight.price)
         except (RemoteError, BadResult) as error:
-            await self._later(flight, poll, error, started)
+            await self._later(flight, poll, error)
         else:
             flight.download_s += self._scope.clock.monotonic() - started
             await finish(self._scope, flight, sealed)
@@ -111,7 +111,7 @@ class DownloadLane:
         if etag:
             self._scope.book.note(flight.number, Event.DOWNLOADING, etag=etag)
 
-    async def _later(self, flight: Flight, poll: PollLane, error: EngineError, started: float) -> None:
+    async def _later(self, flight: Flight, poll: PollLane, error: EngineError) -> None:
         """Try again after a while: a paid result is not given up for a passing failure."""
         flight.download_failures += 1
         flight.bad_results += isinstance(error, BadResult)
@@ -119,7 +119,7 @@ class DownloadLane:
             if error.kind is Kind.KEY_REFUSED:
                 self._scope.closing.tell(Reason.KEY_REFUSED, f"{error}: check the key, then resume")
             elif error.kind in (Kind.TOO_FAST, Kind.UNREACHABLE):
-                self.lane.failed(error, started)
+                self.lane.failed(error)
         if not flight.failing_from:
             flight.failing_from = self._scope.clock.monotonic()
         failing_s = self._scope.clock.monotonic() - flight.failing_from

@@ -63,7 +63,7 @@ class Gate:
         now = self._clock.monotonic()
         self._judge(error, now)
         self._unanswered += 1
-        if self._unanswered < _ALONE and error.kind in _ITS_OWN:
+        if self._unanswered < _ALONE and error.kind in _ITS_OWN and error.retry_after_s is None:
             return
         if now >= self._open_from:
             self._failures += 1

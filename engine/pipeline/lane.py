@@ -46,14 +46,14 @@ class Lane:
         self.limit.worked(self._clock.monotonic(), self.places.taken)
         self.places.set_limit(self.limit.value)
 
-    def failed(self, error: RemoteError, sent_at: float) -> None:
-        """A request, sent at `sent_at` (monotonic), failed; raises MachineError when nobody was reached for too long.
+    def failed(self, error: RemoteError) -> None:
+        """A request failed; raises MachineError when nobody was reached for too long.
 
         One that was too fast narrows the lane and does not shut it: the pace of all requests is the client's matter.
         """
         now = self._clock.monotonic()
         if error.kind is Kind.TOO_FAST:
-            self.limit.refused(now, sent_at=sent_at, retry_after_s=error.retry_after_s)
+            self.limit.refused(now, sent_at=error.sent_at, retry_after_s=error.retry_after_s)
             self.places.set_limit(self.limit.value)
             return
         if error.kind in _STUMBLES:

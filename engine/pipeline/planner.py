@@ -54,7 +54,8 @@ class Planner:
         self.flights[flight.process_id] = flight
         if flight.is_resumed:
             self.pages.loosen(flight)
-            self.agenda.plan(self.walk, 0.0)
+            self.walk.is_urgent = True
+            self.plan_walk()
         elif self._scouts < _SCOUTS and not self.forecast.learned:
             self._scouts += 1
             self.agenda.plan(flight, _SCOUT_WAIT_S)
@@ -87,7 +88,9 @@ class Planner:
 
     def plan_alone(self, flight: Flight) -> None:
         wait_s = self._worthwhile_s((flight,), 1.0)
-        if not self.forecast.learned:
+        if flight.is_resumed and not flight.looks:
+            wait_s = 0.0
+        elif not self.forecast.learned:
             wait_s = min(wait_s, _SCOUT_WAIT_S * _SCOUT_GROWTH**flight.looks)
         self.agenda.plan(flight, wait_s)
 
@@ -110,7 +113,8 @@ class Planner:
         loose = self.pages.loose
         self.walk.planned_for = len(loose)
         if loose and not self.walk.is_dear:
-            self.agenda.plan(self.walk, self._worthwhile_s(loose.values(), self.walk.pages_for(len(loose))))
+            requests = self.walk.pages_for(len(loose))
+            self.agenda.plan(self.walk, 0.0 if self.walk.is_urgent else self._worthwhile_s(loose.values(), requests))
             return
         self.walk.due = 0.0
         for flight in list(loose.values()):

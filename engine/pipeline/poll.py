@@ -69,6 +69,7 @@ class PollLane:
                 case Walk() if look.is_under_way:
                     pass  # it is planned anew when it ends
                 case Walk() if len(self._planner.pages.loose) == 1:
+                    look.is_urgent = False
                     flight = next(iter(self._planner.pages.loose.values()))
                     self._planner.pages.remove(flight)
                     await self._look_at_flight(flight)
@@ -85,7 +86,7 @@ class PollLane:
         try:
             row = await self._scope.client.status(flight.process_id)
         except RemoteError as error:
-            await self._failed_look(flight, error, sent_at)
+            await self._failed_look(flight, error)
             return
         self.lane.worked()
         flight.looks += 1
@@ -106,7 +107,7 @@ class PollLane:
             listed = await self._scope.client.listing(page.cursor)
         except RemoteError as error:
             page.failures += error.kind is not Kind.TOO_FAST
-            self._planner.agenda.plan(page, self._stumbled(error, sent_at, page.failures))
+            self._planner.agenda.plan(page, self._stumbled(error, page.failures))
             if page.failures >= _HOPELESS:
                 self._planner.dissolve(page)
             return
@@ -139,7 +140,7 @@ class PollLane:
                 cursor = listed.next_cursor
         except RemoteError as error:
             walk.failed(is_its_own=error.kind is not Kind.TOO_FAST)
-            planner.agenda.plan(walk, self._stumbled(error, sent_at, walk.failures))
+            planner.agenda.plan(walk, self._stumbled(error, walk.failures))
             if walk.is_dear:
                 planner.plan_walk()
             return
@@ -218,7 +219,7 @@ class PollLane:
         reason = f"did not finish within {hours:g} h (process {flight.process_id})"
         await self._scope.fail(flight, reason, credits_charged=flight.price)
 
-    async def _failed_look(self, flight: Flight, error: RemoteError, sent_at: float) -> None:
+    async def _failed_look(self, flight: Flight, error: RemoteError) -> None:
         """A look at one job that failed costs time; only what concerns all jobs shuts the gate for all."""
         if not self._planner.has(flight):
             return
@@ -230,18 +231,18 @@ class PollLane:
             self._on_lost(flight)
             return
         flight.failed_looks += 1
-        wait_s = self._stumbled(error, sent_at, flight.failed_looks)
+        wait_s = self._stumbled(error, flight.failed_looks)
         if self._is_overdue(flight):
             await self._give_up(flight)
         else:
             self._planner.agenda.plan(flight, wait_s)
 
-    def _stumbled(self, error: RemoteError, sent_at: float, failures: int) -> float:
+    def _stumbled(self, error: RemoteError, failures: int) -> float:
         """Take in that a look failed, `failures` times in a row by now; return the wait until the next try."""
         if error.kind is Kind.KEY_REFUSED:
             self._scope.closing.tell(Reason.KEY_REFUSED, f"{error}: check the key, then resume")
         elif error.kind in (Kind.TOO_FAST, Kind.UNREACHABLE):
-            self.lane.failed(error, sent_at)
+            self.lane.failed(error)
         if error.kind is Kind.TOO_FAST:
             return self._scope.settings.poll_min_s  # the client's pace says when
         return self._backoff.delay_s(max(1, failures), self._scope.draw(), error.retry_after_s)

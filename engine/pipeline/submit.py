@@ -83,11 +83,10 @@ class SubmitLane:
         """Send until the answer is clear, or what it means is somebody else's business."""
         while await self._may_send(flight):
             await self._intend(flight)
-            sent_at = self._scope.clock.monotonic()
             try:
                 accepted = await self._scope.client.submit(upload)
             except RemoteError as error:
-                if await self._is_over(flight, error, sent_at):
+                if await self._is_over(flight, error):
                     return
             else:
                 self.lane.worked()
@@ -97,6 +96,7 @@ class SubmitLane:
 
     async def _may_send(self, flight: Flight) -> bool:
         await self.lane.passed()
+        await self._scope.client.pace.turn()
         closing, tally = self._scope.closing, self._scope.book.tally
         limit = self._scope.settings.max_credits
         if limit is not None and tally.reserved + tally.charged + flight.spec.credits > limit:
@@ -121,7 +121,7 @@ class SubmitLane:
         self._scope.book.note(flight.number, Event.ACCEPTED, process_id=flight.process_id, eta=flight.eta)
         self._on_accepted(flight)
 
-    async def _is_over(self, flight: Flight, error: RemoteError, sent_at: float) -> bool:
+    async def _is_over(self, flight: Flight, error: RemoteError) -> bool:
         """Act on a submit that was not answered with success; False when it may be sent again."""
         book, closing = self._scope.book, self._scope.closing
         match error.kind:
@@ -132,7 +132,7 @@ class SubmitLane:
                 return True
             case Kind.TOO_FAST | Kind.BUSY | Kind.UNREACHABLE:
                 book.note(flight.number, Event.REFUSED, reason=error.kind.value)
-                self.lane.failed(error, sent_at)
+                self.lane.failed(error)
                 return False
             case Kind.NO_CREDITS:
                 book.note(flight.number, Event.REFUSED, reason=str(error))
@@ -152,6 +152,6 @@ class SubmitLane:
                 flight.unclear_from = self._scope.clock.monotonic()
                 flight.unclear_rounds += 1
                 book.note(flight.number, Event.UNCLEAR, reason=str(error))
-                self.lane.failed(error, sent_at)
+                self.lane.failed(error)
                 self._on_unclear(flight)
                 return True

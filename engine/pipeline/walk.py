@@ -24,6 +24,7 @@ class Walk:
         self.due = 0.0
         self.planned_for = 0
         self.failures = 0
+        self.is_urgent = False  # somebody waits for it who may be done already
         self.is_under_way = False
         self._wanted: set[int] = set()
         self._sought = 0
@@ -55,7 +56,7 @@ class Walk:
         return not self.is_under_way and (not self.due or loose >= 2 * self.planned_for)
 
     def begin(self, wanted: Iterable[int]) -> None:
-        self.is_under_way, self._is_at_end = True, False
+        self.is_under_way, self.is_urgent, self._is_at_end = True, False, False
         self._wanted = set(wanted)
         self._sought, self._pages, self._lately = len(self._wanted), 0, []
 

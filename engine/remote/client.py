@@ -76,7 +76,10 @@ class Client:
         return f"<Client {self._base}: {sum(self.requests.values())} requests>"
 
     async def submit(self, upload: Upload) -> Accepted:
-        """Send one picture. Kind UNCLEAR means that it may have been accepted."""
+        """Send one picture. Kind UNCLEAR means that it may have been accepted.
+
+        The only call that does not wait for its turn: whoever submits takes that (`pace.turn`) before the intent.
+        """
         answer = await self._call(Call.SUBMIT, "POST", "/restore-gen/async", upload)
         members = _members(answer, otherwise=Kind.UNCLEAR)
         process_ids = members.get("process_id"), answer.headers.get("X-Process-ID")
@@ -160,7 +163,8 @@ class Client:
         await self._call(Call.CANCEL, "DELETE", f"/cancel/{quote(process_id, safe='')}")
 
     async def _call(self, call: Call, method: str, path: str, upload: Upload | None = None) -> Response:
-        await self.pace.turn()
+        if call is not Call.SUBMIT:
+            await self.pace.turn()
         self.requests[call] += 1
         sent_at = self._clock.monotonic()
         try:
@@ -171,6 +175,7 @@ class Client:
             self.pace.worked()
             return answer
         refusal = self._error(call, answer)
+        refusal.sent_at = sent_at
         if refusal.kind is Kind.TOO_FAST:
             self.pace.refused(sent_at, refusal.retry_after_s)
         else:

@@ -47,11 +47,21 @@ class RemoteError(EngineError):
 
     fault = Fault.REMOTE
 
-    def __init__(self, kind: Kind, message: str, *, status: int = 0, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        status: int = 0,
+        retry_after_s: float | None = None,
+        sent_at: float = float("-inf"),
+    ) -> None:
+        """`sent_at`: when the request left, in monotonic seconds, where that matters."""
         super().__init__(message)
         self.kind = kind
         self.status = status
         self.retry_after_s = retry_after_s
+        self.sent_at = sent_at
 
     @property
     def retry_helps(self) -> bool:  # type: ignore[override]  # decided by kind, not by class

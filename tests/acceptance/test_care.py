@@ -116,7 +116,7 @@ class TestRetryFailed:
 
 class TestRecover:
     def test_a_sound_journal_is_left_alone(self, finished: Path) -> None:
-        """Exit code 2 and one line; with --force it is made anew, and the old one kept."""
+        """Exit code 2 and one line, which names --force."""
         ended = finish("recover", finished / "out", "--offline")
         assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
         assert "--force" in ended.err
@@ -138,11 +138,11 @@ class TestRecover:
         assert finish("verify", tmp_path / "out").code == 0
 
     def test_it_says_how_to_go_on(self, tmp_path: Path) -> None:
-        """The table ends with the resume to type."""
+        """The table ends with the resume to type; --force makes a sound journal anew."""
         assert finish(*simulated(tmp_path, QUICK, 1)).code == 0
-        (tmp_path / "out" / ".face-recovery" / "journal.jsonl").unlink()
-        ended = finish("recover", tmp_path / "out", "--offline")
+        ended = finish("recover", tmp_path / "out", "--offline", "--force")
         assert (ended.code, "Go on with: face-recovery resume" in ended.out) == (0, True)
+        assert "kept as journal.jsonl.lost-1" in ended.out
 
 
 class TestCancel:

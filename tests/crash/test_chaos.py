@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from bench.chaos.campaign import RANDOM, Campaign, Orders
+from bench.chaos.campaign import Campaign
+from bench.chaos.orders import Orders
 from bench.chaos.sabotage import Sabotage
 from bench.chaos.steps import STEPS
 
-_FAST = {"latency": "fixed:0.1", "rate": 300, "settle_s": 0.3}
+_FAST = {"latency": "fixed:0.3", "rate": 300, "settle_s": 0.3, "longest_life_s": 1.4}
 
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    """Three runs of twenty pictures each, at once, on their way through some forty kills."""
-    orders = Orders(jobs=60, kills=len(STEPS), seed=4, jobs_a_round=20, at_once=3, **_FAST)
+    """Runs of thirty pictures each, two at once, on their way through some thirty kills."""
+    orders = Orders(jobs=60, kills=32, seed=4, jobs_a_round=30, at_once=2, **_FAST)
     campaign = Campaign(orders, tmp_path_factory.mktemp("chaos"))
     campaign.run()
     return campaign
@@ -28,10 +29,9 @@ def test_nothing_is_lost_and_nothing_is_paid_twice(campaign: Campaign) -> None:
 
 
 def test_the_kills_fell_on_named_steps(campaign: Campaign) -> None:
-    """There were as many kills as asked for, most of them at a step, and few steps were left out."""
+    """There were as many kills as asked for, and they fell on steps of all kinds."""
     assert campaign.engine_kills >= campaign.orders.kills
-    assert campaign.kills[RANDOM] < campaign.engine_kills / 2
-    assert sum(bool(campaign.kills[step]) for step in STEPS) > len(STEPS) / 2
+    assert sum(bool(campaign.kills[step]) for step in STEPS) >= len(STEPS) / 3
 
 
 @pytest.mark.parametrize("sabotage", Sabotage)

@@ -5,7 +5,8 @@ from collections import deque
 import pytest
 from PIL import Image
 
-from tests.faults.wire import BREAKS, BadLine
+from tests.faults.breaks import BREAKS
+from tests.faults.wire import BadLine
 
 _CALLS = ("submit", "listing", "status", "link", "file")
 

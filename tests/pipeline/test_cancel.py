@@ -104,6 +104,26 @@ async def test_unclear_jobs_are_looked_up_first(tmp_path):
     assert (await bench.resume()).done == 1
 
 
+async def test_a_job_that_is_listed_late_is_waited_for(tmp_path):
+    """An unclear job is looked for only once the listing is sure to show it."""
+    bench = Bench(tmp_path, settings={"drain_s": 0.0}).pictures(1)
+    bench.remote.job_s = 1e6
+    bench.remote.fault("submit", Lost(is_done=True))
+
+    def stop(call):
+        if call == "submit":
+            bench.closing.tell(Reason.INTERRUPTED, "interrupted")
+
+    def list_late(_call):
+        for job in bench.remote.jobs.values():
+            job.is_hidden = bench.clock.now() < job.accepted_at + 5.0
+
+    bench.remote.before = stop
+    await bench.restore()
+    bench.remote.before = list_late
+    assert (await cancel_in_flight(bench)).cancelled == 1
+
+
 async def test_a_backend_that_gives_no_answer_is_an_error_and_loses_nothing(bench):
     """What was cancelled until then is noted; the rest is in flight still."""
     bench.remote.fault("cancel", Answer(401))

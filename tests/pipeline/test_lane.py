@@ -31,7 +31,7 @@ def lane(gate: Gate, clock: FakeClock) -> Lane:
 
 
 def error(kind: Kind, retry_after_s: float | None = None) -> RemoteError:
-    return RemoteError(kind, "as told", retry_after_s=retry_after_s)
+    return RemoteError(kind, "as told", retry_after_s=retry_after_s, sent_at=0.0)
 
 
 async def opens_after(lane: Lane, clock: FakeClock) -> float:
@@ -63,7 +63,7 @@ async def test_a_429_narrows_the_lane_and_does_not_shut_it(lane: Lane, clock: Fa
     """How fast requests go is the pace's matter; the lane only allows fewer at once."""
     for _place in range(4):
         await lane.enter()
-    lane.failed(error(Kind.TOO_FAST, 30.0), clock.monotonic())
+    lane.failed(error(Kind.TOO_FAST, 30.0))
     assert lane.places.limit == 2
     for _place in range(4):
         lane.leave()
@@ -73,7 +73,7 @@ async def test_a_429_narrows_the_lane_and_does_not_shut_it(lane: Lane, clock: Fa
 @pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.UNCLEAR])
 async def test_one_server_error_does_not_shut_it(lane: Lane, clock: FakeClock, kind: Kind):
     """It is one request's bad luck; the lane just does not grow for a while."""
-    lane.failed(error(kind), clock.monotonic())
+    lane.failed(error(kind))
     assert await opens_after(lane, clock) == 0.0
     for _place in range(4):
         await lane.enter()
@@ -84,54 +84,54 @@ async def test_one_server_error_does_not_shut_it(lane: Lane, clock: FakeClock, k
 @pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.UNCLEAR])
 async def test_two_server_errors_in_a_row_shut_it(lane: Lane, clock: FakeClock, kind: Kind):
     """They are everybody's: the lane waits for the backoff, or for what Retry-After asks."""
-    lane.failed(error(kind), clock.monotonic())
-    lane.failed(error(kind), clock.monotonic())
+    lane.failed(error(kind))
+    lane.failed(error(kind))
     assert await opens_after(lane, clock) == 1.0
-    lane.failed(error(kind, 20.0), clock.monotonic())
+    lane.failed(error(kind, 20.0))
     assert await opens_after(lane, clock) >= 20.0
 
 
 async def test_a_success_between_two_server_errors_keeps_it_open(lane: Lane, clock: FakeClock):
     """They were not in a row."""
-    lane.failed(error(Kind.TRANSIENT), clock.monotonic())
+    lane.failed(error(Kind.TRANSIENT))
     lane.worked()
-    lane.failed(error(Kind.TRANSIENT), clock.monotonic())
+    lane.failed(error(Kind.TRANSIENT))
     assert await opens_after(lane, clock) == 0.0
 
 
 @pytest.mark.parametrize("kind", [Kind.UNREACHABLE, Kind.BUSY])
 async def test_what_concerns_all_shuts_it_at_once(lane: Lane, clock: FakeClock, kind: Kind):
     """A remote that is not there, or says that it is busy, is so for every request."""
-    lane.failed(error(kind), clock.monotonic())
+    lane.failed(error(kind))
     assert await opens_after(lane, clock) == 1.0
 
 
 async def test_failures_while_it_is_shut_are_of_one_episode(gate: Gate, lane: Lane, clock: FakeClock):
     """A hundred requests that fail together cost one pause, not an exponential one; the next episode a longer one."""
     for _failure in range(100):
-        lane.failed(error(Kind.UNREACHABLE), clock.monotonic())
+        lane.failed(error(Kind.UNREACHABLE))
     assert repr(gate) == "<Gate test: 1 failures in a row, 1 pauses>"
     assert await opens_after(lane, clock) == 1.0
-    lane.failed(error(Kind.UNREACHABLE), clock.monotonic())
+    lane.failed(error(Kind.UNREACHABLE))
     assert await opens_after(lane, clock) == 2.0
 
 
 async def test_a_remote_that_stays_unreachable_ends_the_run(lane: Lane, clock: FakeClock):
     """Not before the limit, not for other errors, and an answer in between begins the time anew."""
-    lane.failed(error(Kind.UNREACHABLE), clock.monotonic())
+    lane.failed(error(Kind.UNREACHABLE))
     await clock.advance(99.0)
-    lane.failed(error(Kind.UNREACHABLE), clock.monotonic())
-    lane.failed(error(Kind.TRANSIENT), clock.monotonic())
+    lane.failed(error(Kind.UNREACHABLE))
+    lane.failed(error(Kind.TRANSIENT))
     await clock.advance(50.0)
-    lane.failed(error(Kind.UNREACHABLE), clock.monotonic())
+    lane.failed(error(Kind.UNREACHABLE))
     await clock.advance(100.0)
     with pytest.raises(MachineError, match="could not be reached for 100 s"):
-        lane.failed(error(Kind.UNREACHABLE), clock.monotonic())
+        lane.failed(error(Kind.UNREACHABLE))
 
 
 async def test_who_gives_up_at_a_shut_gate_leaves_its_place(lane: Lane, clock: FakeClock):
     """Cancelled while waiting for the gate, nobody holds a place."""
-    lane.failed(error(Kind.UNREACHABLE), clock.monotonic())
+    lane.failed(error(Kind.UNREACHABLE))
     entering = asyncio.create_task(lane.enter())
     await clock.settle()
     assert lane.places.taken == 1
@@ -161,3 +161,11 @@ async def test_a_run_that_was_never_refused_has_no_pace_to_tell(bench):
     """Without a 429 requests are not spaced."""
     summary = await bench.restore()
     assert (summary.refusals, "requests_per_s" in summary.limits) == (0, False)
+
+
+async def test_a_first_server_error_that_says_when_to_come_back_is_obeyed(lane: Lane, clock: FakeClock):
+    """Retry-After shuts the lane for so long, however many successes there were before."""
+    lane.worked()
+    lane.failed(error(Kind.TRANSIENT, 20.0))
+    await lane.enter()
+    assert clock.monotonic() >= 20.0

@@ -63,11 +63,12 @@ async def test_a_run_whose_journal_is_lost_goes_on(tmp_path, damage, is_offline)
 
 
 async def test_the_old_journal_is_kept(tmp_path):
-    """Each recovery keeps what it replaces, whole and under another name; no snapshot of it is left."""
+    """Each recovery keeps what it replaces, whole and under another name; no snapshot or row of it is left."""
     bench = await interrupted(tmp_path)
     bench.run_folder.journal.write_bytes(b"first\n")
     assert (await recover(bench)).kept == "journal.jsonl.lost-1"
     assert not bench.run_folder.snapshot.exists()
+    assert not bench.run_folder.results.exists()
     second = bench.run_folder.journal.read_bytes()
     assert (await recover(bench)).kept == "journal.jsonl.lost-2"
     assert (bench.run_folder.path / "journal.jsonl.lost-1").read_bytes() == b"first\n"

@@ -128,6 +128,26 @@ async def test_only_the_reason_asked_for_is_retried(tmp_path):
     assert [row["status"] for _job, row in sorted(rows_by_job(bench).items())] == ["failed", "done", "done"]
 
 
+async def test_the_last_reason_is_the_one_that_counts(tmp_path):
+    """A job that failed for one reason and then for another is chosen by the second only."""
+    bench = Bench(tmp_path).pictures(1)
+    for reason in ("too dark", "no face"):
+        bench.remote.fates[0] = ("Failed", reason)
+        await (retry_failed(bench) if bench.run_folder.exists else bench.restore())
+    assert (await put_back(bench, "dark")).failed == 0
+    assert (await put_back(bench, "face")).failed == 1
+
+
+async def test_suspicion_outlives_a_retry(tmp_path):
+    """A journal that lacks lines is distrusted by the resume after it as well: nothing that is there is sent again."""
+    bench = await failed_remotely(tmp_path)
+    lines = bench.run_folder.journal.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if b'"job":2,' not in line and b'"closed"' not in line]
+    bench.run_folder.journal.write_bytes(b"".join(kept))
+    _retried, summary = await retry_failed(bench)
+    assert (summary.done, bench.remote.accepted[3:]) == (3, [SECOND])
+
+
 class TestPaid:
     """Jobs that failed after the backend had finished and charged them."""
 
@@ -156,6 +176,12 @@ class TestPaid:
         assert (retried.sent_anew, retried.fetched) == (1, 1)
         assert (summary.done, summary.credits_charged) == (2, 3)
         assert bench.remote.accepted[2:] == [SECOND]
+
+    async def test_what_the_backend_calls_failed_is_sent_anew(self, bench):
+        """Charged, though it ended without a result there: there is nothing to fetch."""
+        bench.remote.fates[0] = ("Failed", "the disk was full")
+        retried = await put_back(bench)
+        assert (retried.sent_anew, retried.fetched) == (1, 1)
 
     async def test_what_is_not_said_is_not_sent(self, bench):
         """While the backend gives no answer about a paid job, it stays failed and nothing is changed."""
@@ -281,3 +307,13 @@ async def test_the_results_can_be_lost_at_any_time(tmp_path):
     await bench.resume()
     assert rows_by_job(bench) == rows
     assert rows[0]["status"] == "done"
+
+
+async def test_a_job_that_failed_twice_has_the_row_of_the_second_time(tmp_path):
+    """Made again from the journal, the results say why it failed last."""
+    bench = await failed_remotely(tmp_path)
+    bench.remote.fates[0] = ("Failed", "too dark")
+    await retry_failed(bench)
+    bench.run_folder.results.unlink()
+    await bench.resume()
+    assert rows_by_job(bench)[0]["reason"] == "too dark"

@@ -203,7 +203,7 @@ async def test_an_input_that_is_gone_or_changed_fails_alone(bench):
 
 async def test_one_server_error_does_not_hold_up_the_others(tmp_path):
     """A single 503 costs its own job a look-up; the rest are submitted at once."""
-    bench = Bench(tmp_path, settings={"settle_s": 100.0}).pictures(40)
+    bench = Bench(tmp_path, settings={"settle_s": 100.0, "backoff_first_s": 30.0}).pictures(40)
     bench.remote.fault("submit", Answer(503))
     accepted_at = []
 
@@ -213,7 +213,7 @@ async def test_one_server_error_does_not_hold_up_the_others(tmp_path):
 
     bench.remote.before = note
     assert (await bench.restore()).done == 40
-    assert len([at for at in accepted_at if at < 0.5]) == 40
+    assert len([at for at in accepted_at if at < 5.0]) == 40
 
 
 async def test_submits_that_are_refused_are_each_accepted_once_in_the_end(tmp_path):

@@ -77,7 +77,7 @@ def test_jobs_that_end_together_are_looked_at_once_they_have(forecast: Forecast)
 
 
 def test_a_look_comes_when_the_expected_seconds_unseen_reach_its_price(forecast: Forecast):
-    """Jobs that end at a rate r together lie unseen for r t^2 / 2 seconds after t: the price is paid at sqrt(2 P / r)."""
+    """Jobs that end at a rate r lie unseen for r t^2 / 2 seconds after t: the price P is reached at sqrt(2 P / r)."""
     teach(forecast, 1.0, jobs=4000, sigma=1.0)
     jobs = [(20.0, 20.0)] * 100
     rate = 100 * (1 - forecast.survival((20.0, 20.5)) / forecast.survival((20.0, 20.0))) / 0.5
@@ -103,7 +103,7 @@ def test_waits_keep_within_their_bounds(forecast: Forecast):
 
 
 def test_a_stuck_job_costs_ever_fewer_looks(forecast: Forecast):
-    """The hazard of a job like none before falls with its age, so its looks grow apart: hours cost tens, not thousands."""
+    """The hazard of a job like none before falls with its age, so its looks grow apart: hours cost hundreds at most."""
     teach(forecast, 1.0)
     looks, age_s = 0, 40.0
     while age_s < 3 * 3600.0:
