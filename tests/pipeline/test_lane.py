@@ -167,5 +167,4 @@ async def test_a_first_server_error_that_says_when_to_come_back_is_obeyed(lane: 
     """Retry-After shuts the lane for so long, however many successes there were before."""
     lane.worked()
     lane.failed(error(Kind.TRANSIENT, 20.0))
-    await lane.enter()
-    assert clock.monotonic() >= 20.0
+    assert await opens_after(lane, clock) >= 20.0
