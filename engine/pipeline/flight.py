@@ -29,6 +29,7 @@ class Flight:
     eta: float = 0.0
     unclear_from: float = 0.0
     unclear_rounds: int = 0
+    unclear_since: float = 0.0  # the first of them; 0: none
     settle_looks: int = 0
     polled_from: float = 0.0
     seen_from: float = 0.0  # when it was last seen not to be done

@@ -33,6 +33,7 @@ class SubmitLane:
         self._on_unclear = on_unclear
         self.lane = scope.lane("submit", scope.settings.submit_concurrency)
         self._web = WebInputs(scope)
+        self._answered_at = float("-inf")  # when a submit was last answered clearly
 
     async def run(self, jobs: AsyncIterator[Ready]) -> bool:
         """Submit `jobs` until they end or the run closes; say whether all have had their turn.
@@ -53,12 +54,17 @@ class SubmitLane:
 
     async def again(self, flight: Flight) -> None:
         """Submit once more a flight that is proven not to have been accepted; it keeps its permit."""
-        if flight.unclear_rounds >= self._scope.settings.submit_attempts:
+        if flight.unclear_rounds >= self._scope.settings.submit_attempts and self._is_its_own(flight):
             reason = f"was not accepted: {flight.unclear_rounds} submits ended unclear and none of them arrived"
             await self._scope.fail(flight, reason)
             return
         await self.lane.enter()
         await self._carry(flight, None)
+
+    def _is_its_own(self, flight: Flight) -> bool:
+        """Say whether it is this picture that no submit gets through with: others did meanwhile, or time is up."""
+        waited_s = self._scope.clock.monotonic() - flight.unclear_since
+        return self._answered_at > flight.unclear_since or waited_s > self._scope.settings.job_deadline_s
 
     async def _carry(self, flight: Flight, loaded: Loaded | InputError | None) -> None:
         """Do one job's submitting; its place in the lane is held already."""
@@ -89,7 +95,7 @@ class SubmitLane:
                 if await self._is_over(flight, error):
                     return
             else:
-                self.lane.worked()
+                self._answered()
                 self._accepted(flight, accepted)
                 return
         self._scope.in_flight.give_back()
@@ -102,6 +108,10 @@ class SubmitLane:
         if limit is not None and tally.reserved + tally.charged + flight.spec.credits > limit:
             closing.tell(Reason.CREDITS, f"--max-credits {limit} is reached: resume with a higher limit to go on")
         return not closing.is_told
+
+    def _answered(self) -> None:
+        self.lane.worked()
+        self._answered_at = self._scope.clock.monotonic()
 
     async def _intend(self, flight: Flight) -> None:
         flight.attempts += 1
@@ -126,7 +136,7 @@ class SubmitLane:
         book, closing = self._scope.book, self._scope.closing
         match error.kind:
             case Kind.BAD_JOB:
-                self.lane.worked()
+                self._answered()
                 discard_copy(self._scope, flight)
                 await self._scope.fail(flight, str(error))
                 return True
@@ -151,6 +161,7 @@ class SubmitLane:
             case _:
                 flight.unclear_from = self._scope.clock.monotonic()
                 flight.unclear_rounds += 1
+                flight.unclear_since = flight.unclear_since or flight.unclear_from
                 book.note(flight.number, Event.UNCLEAR, reason=str(error))
                 self.lane.failed(error)
                 self._on_unclear(flight)

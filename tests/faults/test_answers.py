@@ -145,10 +145,7 @@ async def test_a_burst_of_5xx_on_everything_gives_up_nothing(bench):
     assert_paid_once(bench, 3)
 
 
-_COUNTED = pytest.mark.xfail(strict=True, reason="an outage of submits alone counts as each picture's own bad luck")
-
-
-@pytest.mark.parametrize("minutes", [1, pytest.param(5, marks=_COUNTED), pytest.param(15, marks=_COUNTED)])
+@pytest.mark.parametrize("minutes", [1, 5, 15])
 async def test_a_burst_of_5xx_on_submits_gives_up_nothing(bench, minutes):
     """Minutes in which only submits are answered 503: an outage is nobody's poisonous picture."""
     bench.settings["settle_s"] = 30.0  # the default for a remote that is not the run's own
