@@ -53,7 +53,8 @@ class AppendFile:
             _write_all(self._fd, data)
             if self._sync:
                 _sync_data(self._fd)
-        except OSError:
+        except OSError as error:
+            error.filename = error.filename or str(self.path)
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, self.size_bytes)
             raise
