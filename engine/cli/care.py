@@ -93,8 +93,8 @@ def recover(
 def cancel(run: options.RunArgument, json: options.Json = False) -> None:
     """Cancel at the backend what is in flight; what is too late for that is left for a resume.
 
-    Cancelled jobs count as failed, with the reason "cancelled" and no charge. Exit codes: 0 nothing is in flight any
-    more, 4 a resume has to see to the rest, 6 key refused.
+    Cancelled jobs count as failed, with the reason "cancelled" and no charge. Exit codes: 0 every job is done, 3 all
+    have ended and some failed, 4 a resume has something to do, 6 key refused.
     """
     from engine.commands import cancel as action
     from engine.commands.restore import Output

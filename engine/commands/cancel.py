@@ -1,6 +1,7 @@
 """`cancel`: take back at the backend what is in flight and not yet begun to be paid for."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 from engine.backend import check_backend
@@ -24,16 +25,18 @@ _STOPPED = "interrupted"
 
 
 def cancel(run: Path, output: Output) -> int:
-    """Cancel what is in flight of the run in `run`; return 4 when a resume has to see to some of it."""
+    """Cancel what is in flight of the run in `run`; return 4 when a resume has something to do."""
     folder = RunFolder.find(run.absolute())
     with opening.resume(folder, {}) as opened:
-        cancelled = Cancelled(in_flight=0)
+        cancelled = Cancelled(in_flight=len(opened.past.open_jobs))
         if opened.past.open_jobs:
             check_backend(opened.order.settings.backend, opened.order.settings.simulation)
             with runner() as loop:
-                cancelled = loop.run(_cancel(opened))
+                loop.run(_cancel(opened, cancelled))
+        is_planned = opened.jobs is None
     summary = inspect(folder)
-    code = ExitCode.INTERRUPTED if summary.in_flight else ExitCode.DONE
+    is_over = is_planned and not summary.in_flight and not summary.waiting
+    code = summary.exit_code if is_over else ExitCode.INTERRUPTED
     if output.is_json:
         print_json({**summary.record(), **cancelled.record(), "exit_code": int(code)})
     else:
@@ -41,20 +44,18 @@ def cancel(run: Path, output: Output) -> int:
     return code
 
 
-async def _cancel(opened: Opened) -> Cancelled:
+async def _cancel(opened: Opened, cancelled: Cancelled) -> None:
     """Do it as a task that a Ctrl-C ends; what was cancelled until then is in the journal."""
-    work = asyncio.create_task(_visit(opened))
+    work = asyncio.create_task(_visit(opened, cancelled))
     with two_step(lambda: _leave(work), work.cancel):
-        try:
-            return await work
-        except asyncio.CancelledError:
-            return Cancelled(in_flight=len(opened.past.open_jobs))
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
 
 
-def _leave(work: asyncio.Task[Cancelled]) -> None:
+def _leave(work: asyncio.Task[None]) -> None:
     work.cancel()
 
 
-async def _visit(opened: Opened) -> Cancelled:
+async def _visit(opened: Opened, cancelled: Cancelled) -> None:
     async with connected(opened) as (endpoint, transport):
-        return await cancel_in_flight(visit_of(opened, endpoint, transport))
+        await cancel_in_flight(visit_of(opened, endpoint, transport), cancelled)

@@ -27,7 +27,7 @@ _REASON = "cancelled"
 
 @dataclass(slots=True, kw_only=True)
 class Cancelled:
-    """What became of the jobs in flight: in_flight = cancelled + too_late + unclear."""
+    """What became of the jobs in flight: in the end in_flight = cancelled + too_late + unclear."""
 
     in_flight: int
     cancelled: int = 0
@@ -39,26 +39,28 @@ class Cancelled:
         return {"cancelled": self.cancelled, "too_late": self.too_late, "unclear_still": self.unclear}
 
 
-async def cancel(visit: Visit) -> Cancelled:
+async def cancel(visit: Visit, cancelled: Cancelled | None = None) -> Cancelled:
     """Cancel the jobs in flight of the visited run, whose lock the caller holds.
 
     Each one that was is durable as failed, without a charge, when this returns. Raises RemoteError when the backend
-    can't be asked: what was cancelled until then is noted.
+    can't be asked: what was cancelled until then is noted. `cancelled` is counted up as it happens, so that whoever
+    breaks this off knows how far it got.
     """
     opened = visit.opened
-    cancelled = Cancelled(in_flight=len(opened.past.open_jobs))
+    cancelled = cancelled if cancelled is not None else Cancelled(in_flight=0)
+    cancelled.in_flight = len(opened.past.open_jobs)
     if not cancelled.in_flight:
         return cancelled
     async with _book(visit) as book:
         await _look_up(visit, book, cancelled)
         jobs = iter([spec for spec in opened.past.open_jobs if book.tally.open[spec.number].process_id])
         while group := list(itertools.islice(jobs, AT_ONCE)):
-            ends = await asyncio.gather(*(_cancel(visit, book, spec) for spec in group), return_exceptions=True)
+            ends = await asyncio.gather(
+                *(_cancel(visit, book, spec, cancelled) for spec in group), return_exceptions=True
+            )
             for end in ends:
                 if isinstance(end, BaseException):
                     raise end
-                cancelled.cancelled += end
-                cancelled.too_late += not end
         book.mark("closed", reason=_REASON, is_sound=not opened.past.is_suspect)
     return cancelled
 
@@ -96,11 +98,13 @@ async def _look_up(visit: Visit, book: Book, cancelled: Cancelled) -> None:
     cancelled.unclear = len(unclear) - len(found)
 
 
-async def _cancel(visit: Visit, book: Book, spec: JobSpec) -> bool:
-    """Say whether the job is cancelled; it is noted then."""
+async def _cancel(visit: Visit, book: Book, spec: JobSpec, cancelled: Cancelled) -> None:
+    """Cancel one job if that is possible still, and count it as what it is."""
     job = book.tally.open[spec.number]
     if not await _is_cancelled(visit, job.process_id):
-        return False
+        cancelled.too_late += 1
+        return
+    cancelled.cancelled += 1  # with the note, which is taken in before anything is waited for
     await book.end(
         Outcome(
             number=spec.number,
@@ -112,7 +116,6 @@ async def _cancel(visit: Visit, book: Book, spec: JobSpec) -> bool:
         )
     )
     visit.opened.folder.copy_of(spec.number).unlink(missing_ok=True)
-    return True
 
 
 async def _is_cancelled(visit: Visit, process_id: str) -> bool:

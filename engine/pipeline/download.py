@@ -84,11 +84,17 @@ class DownloadLane:
         final = final_path(self._scope, flight)
         expected = _expected(flight)
         try:
-            if flight.is_resumed and (found := await asyncio.to_thread(recognise, final, expected)) is not None:
+            if flight.is_resumed and (found := await self._published(flight, final, expected)) is not None:
                 return found
             return await self._fetched(flight, final, expected)
         except OSError as error:
             raise translate(error, final) from error
+
+    @staticmethod
+    async def _published(flight: Flight, final: Path, expected: Expected) -> Sealed | None:
+        """Return what an earlier process left in the output's place; a copy of the input is somebody else's."""
+        found = await asyncio.to_thread(recognise, final, expected)
+        return None if found is not None and found.sha256 == flight.input_sha256 else found
 
     async def _fetched(self, flight: Flight, final: Path, expected: Expected) -> Sealed:
         part = part_of(final)

@@ -15,7 +15,7 @@ from engine.pipeline.seal import Expected, Sealed, recognise
 from engine.pipeline.second_look import SecondLook, is_taken
 from engine.pipeline.visit import Found
 
-__all__ = ["Evidence", "Proof"]
+__all__ = ["Evidence", "Proof", "adoption"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Evidence:
             return Proof(events=[_done(spec, sealed, found)], is_done=True)
         there = is_taken(final)
         in_the_way = text_of_path(there) if there is not None else ""
-        return Proof(events=_adopted(spec, found) if found is not None else [], in_the_way=in_the_way)
+        return Proof(events=adoption(spec, found) if found is not None else [], in_the_way=in_the_way)
 
     def _in_place(self, spec: JobSpec, final: Path, found: Found | None) -> Sealed | None:
         """Return the verified output at `final`: of the size that was planned, and not the input itself."""
@@ -101,7 +101,8 @@ def _done(spec: JobSpec, sealed: Sealed, found: Found | None) -> Record:
     return {"job": spec.number, "event": Event.DONE.value, **members}
 
 
-def _adopted(spec: JobSpec, found: Found) -> list[Record]:
+def adoption(spec: JobSpec, found: Found) -> list[Record]:
+    """Return what the journal has to be told of a job, with its place, whose row was `found` though it had no intent."""
     again = {"generation": found.generation, "output": spec.output} if found.generation else {}
     unclear = {"job": spec.number, "event": Event.UNCLEAR.value, "reason": "its intent was lost with the journal"}
     accepted = {"process_id": found.row.process_id, "eta": found.row.eta, "credits": spec.credits, "adopted": True}

@@ -2,12 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Collection, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 
 from engine.job.spec import JobSpec
 from engine.job.state import Event, State
 from engine.job.tally import Tally
+from engine.pipeline.evidence import Evidence, adoption
 from engine.pipeline.flight import Flight
 from engine.pipeline.lookup import Lookup
 from engine.pipeline.opening import Opened
@@ -17,6 +18,7 @@ from engine.pipeline.poll import PollLane
 from engine.pipeline.read_ahead import read_ahead
 from engine.pipeline.scope import Scope
 from engine.pipeline.submit import SubmitLane
+from engine.pipeline.visit import Found
 
 __all__ = ["feed"]
 
@@ -65,19 +67,24 @@ async def _adopt_orphans(scope: Scope, opened: Opened, flying: set[int], poll: P
         return number < planned and number not in flying and states.state(number) is State.PLANNED
 
     rows = await lookup.orphans(is_lost)
-    for planned_spec in await asyncio.to_thread(_specs, opened.folder.plan, rows.keys()):
-        row, spec = rows[planned_spec.number], as_retried(planned_spec, states)
-        scope.book.note(spec.number, Event.UNCLEAR, reason="its intent was lost from the journal")
-        scope.book.note(
-            spec.number, Event.ACCEPTED, process_id=row.process_id, eta=row.eta, credits=spec.credits, adopted=True
-        )
+    found = {number: Found(scope.generation_of(row.filename), row) for number, row in rows.items()}
+    for spec in await asyncio.to_thread(_placed, opened, found):
+        for record in adoption(spec, found[spec.number]):
+            _note(scope, **record)
         scope.in_flight.overdraw()
         poll.add(_resumed(scope, spec))
-    return set(rows)
+    return set(found)
 
 
-def _specs(plan: Path, numbers: Collection[int]) -> list[JobSpec]:
-    return list(pick(plan, iter(sorted(numbers)))) if numbers else []
+def _placed(opened: Opened, found: Mapping[int, Found]) -> list[JobSpec]:
+    """Return the jobs of `found` as they were sent, each with a place for its output. Blocks."""
+    evidence, numbers = Evidence(opened, found), iter(sorted(found))
+    specs = pick(opened.folder.plan, numbers) if found else iter(())
+    return [evidence.placed(as_retried(spec, opened.past.tally)) for spec in specs]
+
+
+def _note(scope: Scope, *, job: int, event: str, **members: Any) -> None:
+    scope.book.note(job, Event(event), **members)
 
 
 async def _jobs(scope: Scope, opened: Opened, flying: set[int]) -> AsyncIterator[list[JobSpec]]:

@@ -40,7 +40,8 @@ class Flight:
     times_lost: int = 0
     row: Row | None = None
     etag: str = ""
-    is_resumed: bool = False
+    is_resumed: bool = False  # from an earlier process, which may have got further than it could say
+    is_adopted: bool = False  # found in the listing
     download_failures: int = 0
     failing_from: float = 0.0
     bad_results: int = 0
@@ -52,6 +53,10 @@ class Flight:
     @property
     def number(self) -> int:
         return self.spec.number
+
+    @property
+    def is_of_unknown_age(self) -> bool:
+        return self.is_resumed or self.is_adopted
 
     def age_s(self, now: float) -> float:
         """Return how long it has been polled for; `now` is monotonic."""

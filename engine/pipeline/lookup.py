@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from engine.job.state import Event
 from engine.pipeline.flight import Flight
 from engine.pipeline.scope import Scope
+from engine.remote.client import Page
 from engine.remote.failures import Kind, RemoteError
 from engine.remote.row import Progress, Row
 
@@ -19,6 +20,9 @@ __all__ = ["PREFERENCE", "Lookup"]
 PREFERENCE = (Progress.COMPLETED, Progress.PROCESSING, Progress.PENDING, Progress.CANCELLED, Progress.FAILED)
 # A remote that lists a job but answers 404 for it is believed about the listing this often.
 _MAX_TIMES_LOST = 5
+# A page that fails so often in a row is given up and the sweep begun anew; at once when its cursor is not known there.
+_PATIENCE = 12
+_STALE = (400, 404, 410)
 
 
 class Lookup:
@@ -54,7 +58,7 @@ class Lookup:
                     group.create_task(self._see_off(flight, on_absent))
 
     async def orphans(self, is_wanted: Callable[[int], bool]) -> dict[int, Row]:
-        """Return the remote's rows of wanted jobs of this run, once a settle time has passed."""
+        """Return the remote's best rows of wanted jobs of this run, of any generation, once a settle time has passed."""
         await self._scope.clock.sleep(self._settle_s)
         return await self._sweep(is_wanted)
 
@@ -82,30 +86,45 @@ class Lookup:
     def _adopt(self, flight: Flight, row: Row) -> None:
         flight.process_id, flight.eta = row.process_id, row.eta
         flight.accepted_at = self._scope.clock.now()
-        flight.is_resumed = True  # nobody knows when it was accepted: it is looked at right away
+        flight.is_adopted = True  # nobody knows when it was accepted: it is looked at right away
         self._scope.book.note(flight.number, Event.ACCEPTED, process_id=row.process_id, eta=row.eta, adopted=True)
 
     async def _sweep(self, is_wanted: Callable[[int], bool]) -> dict[int, Row]:
-        """Read the whole listing, starting over until one pass got through, and return the wanted rows by job."""
+        """Read the whole listing and return the wanted rows by job; starts over only when its pages have moved."""
         while True:
-            await self._gate.passed()
             try:
-                rows = await self._pages(is_wanted)
+                return await self._pages(is_wanted)
             except RemoteError as error:
                 if error.kind in (Kind.KEY_REFUSED, Kind.WRONG_ADDRESS):
                     raise
                 self._gate.failed(error)
-            else:
-                self._gate.worked()
-                return rows
 
     async def _pages(self, is_wanted: Callable[[int], bool]) -> dict[int, Row]:
         found: dict[int, Row] = {}
-        async for row in self._scope.client.rows():
+        async for row in self._scope.client.rows(self._page):
             number = self._scope.number_of(row.filename)
             if number is not None and is_wanted(number):
                 found[number] = _better(found.get(number), row)
         return found
+
+    async def _page(self, cursor: str | None) -> Page:
+        """Read one page, however often that takes: a listing of a thousand pages is not begun anew for one of them.
+
+        Raises RemoteError when it can't be had at all, or when the cursor leads nowhere any more.
+        """
+        for attempt in range(1, _PATIENCE + 1):
+            await self._gate.passed()
+            try:
+                page = await self._scope.client.listing(cursor)
+            except RemoteError as error:
+                is_stale = cursor is not None and error.status in _STALE
+                if is_stale or attempt == _PATIENCE or error.kind in (Kind.KEY_REFUSED, Kind.WRONG_ADDRESS):
+                    raise
+                self._gate.failed(error)
+            else:
+                self._gate.worked()  # each page is progress
+                return page
+        raise AssertionError("the loop returns or raises")
 
     async def _see_off(self, flight: Flight, on_absent: Callable[[Flight], Awaitable[None]]) -> None:
         """A job that never arrived is sent again; one that the remote had, and charged for, has expired there."""

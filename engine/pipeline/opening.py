@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine.clock import SystemClock
 from engine.disk import lock_folder
 from engine.errors import MachineError, UsageError
 from engine.inputs.scan import check_inputs
 from engine.job.spec import JobSpec
+from engine.journal.line import Record, encode
 from engine.pipeline.order import Order
 from engine.pipeline.past import Past, load_past, past_of_plan
 from engine.pipeline.plan import first_good, scan_order
-from engine.pipeline.run_folder import RunFolder
+from engine.pipeline.run_folder import RunFolder, open_journal
 from engine.settings import Settings
 
 __all__ = ["Opened", "begin", "reopened", "resume", "without_journal"]
@@ -87,8 +89,33 @@ def _again(order: Order, folder: RunFolder) -> Iterator[Opened]:
     order = replace(order, run_id=before.run_id, inputs=merged)
     with lock_folder(folder.path):
         past = load_past(order, folder, is_extended=True)
+        if past.marks.planned is not None:
+            _extend(order, folder, past)
         _save(order, folder)
         yield Opened(order, folder, past, scan_order(order, past.known, folder.path))
+
+
+def _extend(order: Order, folder: RunFolder, past: Past) -> None:
+    """Make it durable that the plan is to grow: whatever ends this process, the next one looks for new pictures too.
+
+    The run is left as closed as it was.
+    """
+    at = round(SystemClock().now(), 3)
+    planning: Record = {"at": at, "event": "planning"}
+    closed: Record = {"at": at, "event": "closed", "reason": "extended", "is_sound": not past.is_suspect}
+    lines = [encode(planning), encode(closed)]
+    try:
+        file = open_journal(folder.journal, past.journal, sync=order.settings.sync)
+        try:
+            file.append(b"".join(lines))
+        finally:
+            file.close()
+    except OSError as error:
+        raise MachineError(f"{folder.journal} can't be written: {error.strerror or error}") from error
+    past.journal.lines += len(lines)
+    past.journal.sound_bytes += sum(map(len, lines))
+    past.marks.apply(planning)
+    past.marks.apply(closed)
 
 
 def _save(order: Order, folder: RunFolder) -> None:

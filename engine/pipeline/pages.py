@@ -20,7 +20,7 @@ class Page:
     flights: dict[int, Flight] = field(default_factory=dict)
     due: float = 0.0
     is_asked: bool = False  # a look is under way
-    failures: int = 0
+    failures: float = 0.0  # in a row
 
 
 class Pages:

@@ -46,13 +46,13 @@ class Planner:
         return f"<Planner of {len(self.flights)} flights: {self.pages!r}, {self.forecast!r}, {self.price!r}>"
 
     def add(self, flight: Flight) -> None:
-        """Take an accepted flight; one from an earlier process is looked for right away."""
+        """Take an accepted flight; one of unknown age is looked for right away."""
         now = self._clock.monotonic()
         flight.looks = flight.failed_looks = 0
         flight.due = 0.0
         flight.polled_from = flight.seen_from = now
         self.flights[flight.process_id] = flight
-        if flight.is_resumed:
+        if flight.is_of_unknown_age:
             self.pages.loosen(flight)
             self.walk.is_urgent = True
             self.plan_walk()
@@ -88,7 +88,7 @@ class Planner:
 
     def plan_alone(self, flight: Flight) -> None:
         wait_s = self._worthwhile_s((flight,), 1.0)
-        if flight.is_resumed and not flight.looks:
+        if flight.is_of_unknown_age and not flight.looks:
             wait_s = 0.0
         elif not self.forecast.learned:
             wait_s = min(wait_s, _SCOUT_WAIT_S * _SCOUT_GROWTH**flight.looks)

@@ -22,6 +22,7 @@ __all__ = ["PollLane"]
 
 # A listing that fails so often in a row is done without: its flights are looked at alone.
 _HOPELESS = 2
+_TOO_FAST_WEIGHT = 0.2
 
 
 class PollLane:
@@ -39,8 +40,14 @@ class PollLane:
         return f"<PollLane {self._planner!r}, {self.lane!r}>"
 
     def add(self, flight: Flight) -> None:
-        """Take an accepted flight; one from an earlier process is looked for right away."""
-        self._planner.add(flight)
+        """Take an accepted flight; one of unknown age is looked for right away.
+
+        One whose process id another flight has was answered for that one, by a cache say: it is looked up by filename.
+        """
+        if flight.process_id in self._planner.flights:
+            self._lose_mistaken(flight)
+        else:
+            self._planner.add(flight)
 
     def again(self, flight: Flight, wait_s: float) -> None:
         """Take back a finished flight whose download did not work out, to be looked at alone after `wait_s`."""
@@ -106,8 +113,8 @@ class PollLane:
         try:
             listed = await self._scope.client.listing(page.cursor)
         except RemoteError as error:
-            page.failures += error.kind is not Kind.TOO_FAST
-            self._planner.agenda.plan(page, self._stumbled(error, page.failures))
+            page.failures += _weight(error)
+            self._planner.agenda.plan(page, self._stumbled(error, int(page.failures)))
             if page.failures >= _HOPELESS:
                 self._planner.dissolve(page)
             return
@@ -139,8 +146,8 @@ class PollLane:
                     planner.plan_page(page)
                 cursor = listed.next_cursor
         except RemoteError as error:
-            walk.failed(is_its_own=error.kind is not Kind.TOO_FAST)
-            planner.agenda.plan(walk, self._stumbled(error, walk.failures))
+            walk.failed(_weight(error))
+            planner.agenda.plan(walk, self._stumbled(error, int(walk.failures)))
             if walk.is_dear:
                 planner.plan_walk()
             return
@@ -174,8 +181,14 @@ class PollLane:
         return self._scope.clock.monotonic()
 
     def _is_done(self, flight: Flight, row: Row) -> bool:
-        """Take in that `flight` has ended; say whether it did so well, in which case it is handed on."""
+        """Take in that `flight` has ended; say whether it did so well, in which case it is handed on.
+
+        A row that names another of this run's jobs says nothing of this one: the process id was not its own.
+        """
         self._planner.remove(flight)
+        if self._scope.number_of(row.filename) not in (None, flight.number):
+            self._lose_mistaken(flight)
+            return True
         flight.row = row
         if row.progress is not Progress.COMPLETED:
             return False
@@ -193,7 +206,7 @@ class PollLane:
         """Teach the planner; how long a job took is told by the remote's own two times where it says them."""
         now = self._scope.clock.monotonic()
         flight.remote_s = flight.age_s(now)
-        if flight.is_resumed or flight.download_failures:
+        if flight.is_of_unknown_age or flight.download_failures:
             return
         took_s = row.modified - row.created if row.modified > row.created > 0 else flight.remote_s
         took_s = min(took_s, flight.remote_s)
@@ -225,10 +238,7 @@ class PollLane:
             return
         if error.kind is Kind.GONE:
             self._planner.remove(flight)
-            flight.times_lost += 1
-            flight.unclear_from = self._scope.clock.monotonic()
-            self._scope.book.note(flight.number, Event.UNCLEAR, reason=str(error))
-            self._on_lost(flight)
+            self._lose(flight, str(error))
             return
         flight.failed_looks += 1
         wait_s = self._stumbled(error, flight.failed_looks)
@@ -236,6 +246,20 @@ class PollLane:
             await self._give_up(flight)
         else:
             self._planner.agenda.plan(flight, wait_s)
+
+    def _lose(self, flight: Flight, reason: str) -> None:
+        """Give `flight` to those who look it up by its filename."""
+        flight.times_lost += 1
+        flight.unclear_rounds += 1
+        flight.unclear_from = self._scope.clock.monotonic()
+        flight.unclear_since = flight.unclear_since or flight.unclear_from
+        self._scope.book.note(flight.number, Event.UNCLEAR, reason=reason)
+        self._on_lost(flight)
+
+    def _lose_mistaken(self, flight: Flight) -> None:
+        """As `_lose`, for one whose process id is another job's: it may never have been accepted."""
+        flight.process_id = ""
+        self._lose(flight, "the backend gave it the process id of another job")
 
     def _stumbled(self, error: RemoteError, failures: int) -> float:
         """Take in that a look failed, `failures` times in a row by now; return the wait until the next try."""
@@ -246,3 +270,8 @@ class PollLane:
         if error.kind is Kind.TOO_FAST:
             return self._scope.settings.poll_min_s  # the client's pace says when
         return self._backoff.delay_s(max(1, failures), self._scope.draw(), error.retry_after_s)
+
+
+def _weight(error: RemoteError) -> float:
+    """Return how much a failure says against the listing: being too fast is everybody's, but not for ever."""
+    return _TOO_FAST_WEIGHT if error.kind is Kind.TOO_FAST else 1.0

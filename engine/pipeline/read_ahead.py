@@ -23,14 +23,19 @@ async def read_ahead(groups: AsyncIterator[list[JobSpec]]) -> AsyncIterator[Read
     """Yield the jobs of all `groups` in order, read; none of a group is held back for the next one."""
     async for group in groups:
         reading: deque[asyncio.Future[list[Ready]]] = deque()
-        for batch in _batches(group):
-            reading.append(asyncio.ensure_future(asyncio.to_thread(_read, batch)))
-            if len(reading) == _BATCHES_AT_ONCE:
-                for ready in await reading.popleft():
+        try:
+            for batch in _batches(group):
+                reading.append(asyncio.ensure_future(asyncio.to_thread(_read, batch)))
+                if len(reading) == _BATCHES_AT_ONCE:
+                    for ready in await reading[0]:
+                        yield ready
+                    reading.popleft()
+            while reading:
+                for ready in await reading[0]:
                     yield ready
-        while reading:
-            for ready in await reading.popleft():
-                yield ready
+                reading.popleft()
+        finally:
+            await asyncio.gather(*reading, return_exceptions=True)  # what failed, or was given up, was heard of
 
 
 def _batches(group: list[JobSpec]) -> Iterator[list[JobSpec]]:

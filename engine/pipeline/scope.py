@@ -75,10 +75,15 @@ class Scope:
     def number_of(self, filename: str) -> int | None:
         """Return the job that a remote row's filename belongs to; None when it is not this run's.
 
-        Nor is a row that a retry has left behind.
+        Nor is a row that a retry has left behind. One of a retry that the journal has lost is the job's all the same.
         """
         number, generation = parse_upload_name(self.order.run_id, filename) or (None, 0)
-        return number if number is not None and generation == self.book.tally.generation(number) else None
+        return number if number is not None and generation >= self.book.tally.generation(number) else None
+
+    def generation_of(self, filename: str) -> int:
+        """Return the generation that a remote row's filename carries."""
+        _number, generation = parse_upload_name(self.order.run_id, filename) or (None, 0)
+        return generation
 
     async def fail(self, flight: Flight, reason: str, *, credits_charged: int = 0) -> None:
         """End a flight without an output. `credits_charged`: what it has cost, or may have, all the same."""

@@ -34,6 +34,7 @@ class SubmitLane:
         self.lane = scope.lane("submit", scope.settings.submit_concurrency)
         self._web = WebInputs(scope)
         self._answered_at = float("-inf")  # when a submit was last answered clearly
+        self._refused_from: float | None = None  # since when every submit was refused
 
     async def run(self, jobs: AsyncIterator[Ready]) -> bool:
         """Submit `jobs` until they end or the run closes; say whether all have had their turn.
@@ -64,7 +65,7 @@ class SubmitLane:
     def _is_its_own(self, flight: Flight) -> bool:
         """Say whether it is this picture that no submit gets through with: others did meanwhile, or time is up."""
         waited_s = self._scope.clock.monotonic() - flight.unclear_since
-        return self._answered_at > flight.unclear_since or waited_s > self._scope.settings.job_deadline_s
+        return self._answered_at >= flight.unclear_since or waited_s > self._scope.settings.job_deadline_s
 
     async def _carry(self, flight: Flight, loaded: Loaded | InputError | None) -> None:
         """Do one job's submitting; its place in the lane is held already."""
@@ -112,6 +113,15 @@ class SubmitLane:
     def _answered(self) -> None:
         self.lane.worked()
         self._answered_at = self._scope.clock.monotonic()
+        self._refused_from = None
+
+    def _give_up_some_time(self, error: RemoteError) -> None:
+        """Stop the run, resumable, when for as long as any job may take every submit was refused."""
+        now, limit_s = self._scope.clock.monotonic(), self._scope.settings.job_deadline_s
+        self._refused_from = now if self._refused_from is None else self._refused_from
+        if now - self._refused_from > limit_s:
+            reason = f"the backend has refused every submit for {limit_s / 3600:g} h ({error}): resume later"
+            self._scope.closing.tell(Reason.BROKEN, reason)
 
     async def _intend(self, flight: Flight) -> None:
         flight.attempts += 1
@@ -143,6 +153,7 @@ class SubmitLane:
             case Kind.TOO_FAST | Kind.BUSY | Kind.UNREACHABLE:
                 book.note(flight.number, Event.REFUSED, reason=error.kind.value)
                 self.lane.failed(error)
+                self._give_up_some_time(error)
                 return False
             case Kind.NO_CREDITS:
                 book.note(flight.number, Event.REFUSED, reason=str(error))

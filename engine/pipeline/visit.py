@@ -73,9 +73,6 @@ class Visit:
 
     async def rows(self, is_wanted: Callable[[int, int], bool]) -> dict[int, Found]:
         """Read the whole listing; return this run's rows by job, of those whose number and generation are wanted."""
-        return await self.ask(lambda: self._sweep(is_wanted))
-
-    async def _sweep(self, is_wanted: Callable[[int, int], bool]) -> dict[int, Found]:
         found: dict[int, Found] = {}
         async for number, each in self._own_rows():
             if is_wanted(number, each.generation):
@@ -83,7 +80,7 @@ class Visit:
         return found
 
     async def _own_rows(self) -> AsyncIterator[tuple[int, Found]]:
-        async for row in self.client.rows():
+        async for row in self.client.rows(lambda cursor: self.ask(lambda: self.client.listing(cursor))):
             named = parse_upload_name(self.opened.order.run_id, row.filename)
             if named is not None:
                 yield named[0], Found(named[1], row)

@@ -23,7 +23,7 @@ class Walk:
     def __init__(self) -> None:
         self.due = 0.0
         self.planned_for = 0
-        self.failures = 0
+        self.failures = 0.0
         self.is_urgent = False  # somebody waits for it who may be done already
         self.is_under_way = False
         self._wanted: set[int] = set()
@@ -69,16 +69,16 @@ class Walk:
 
     def end(self) -> set[int]:
         """Take in what the walk cost; return those it did not find."""
-        self.failures = 0
+        self.failures = 0.0
         found = self._sought - len(self._wanted)
         cost = self._pages / max(found, 0.5)
         weight = _WEIGHT if found else 1.0
         self._pages_a_flight += weight * (cost - self._pages_a_flight)
         return self._wanted
 
-    def failed(self, *, is_its_own: bool) -> None:
-        """Take in that a page could not be read; twice in a row, by its own fault, makes walks dear for a while."""
-        self.failures += is_its_own
+    def failed(self, weight: float) -> None:
+        """Take in that a page could not be read; two such failures in a row make walks dear for a while."""
+        self.failures += weight
         if self.failures >= _HOPELESS:
             self._pages_a_flight = _VERY_DEAR
 

@@ -4,7 +4,7 @@ Nothing is retried here: what may be repeated, and when, is the lanes' decision.
 only; presigned links are fetched without it.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -121,12 +121,16 @@ class Client:
             raise RemoteError(Kind.TRANSIENT, "the listing announces a page without saying where it begins")
         return Page(tuple(row for row in rows if isinstance(row, dict)), None if cursor is None else str(cursor))
 
-    async def rows(self) -> AsyncIterator[Row]:
-        """Yield every row that the remote keeps, page by page; raises RemoteError when the pages go in a circle."""
+    async def rows(self, read: Callable[[str | None], Awaitable[Page]] | None = None) -> AsyncIterator[Row]:
+        """Yield every row that the remote keeps, page by page; raises RemoteError when the pages go in a circle.
+
+        `read` gets the page at a cursor, for whoever has more patience than `listing`.
+        """
+        read = read or self.listing
         cursor: str | None = None
         seen: set[str] = set()
         while True:
-            page = await self.listing(cursor)
+            page = await read(cursor)
             for row in page.rows():
                 yield row
             if page.next_cursor is None:

@@ -220,8 +220,12 @@ def _translated() -> Iterator[None]:
         raise ConnectError(f"can't connect to {error.host}:{error.port}: {why}") from error
     except aiohttp.ConnectionTimeoutError as error:
         raise ConnectError("no connection within the time limit") from error
-    except (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as error:
-        raise ConnectError(f"{type(error).__name__}: {error}") from error
+    except aiohttp.ClientHttpProxyError as error:  # its text holds the proxy's URL, password included
+        raise ConnectError(f"the proxy answered {error.status}") from error
+    except aiohttp.InvalidURL as error:  # its text may hold a presigned link
+        raise TransportError("the address is not valid") from error
+    except aiohttp.ClientResponseError as error:
+        raise TransportError(f"{type(error).__name__}: {error.status} {error.message}") from error
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
         raise TransportError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
     except UnicodeError as error:

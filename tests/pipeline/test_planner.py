@@ -35,8 +35,8 @@ def add_loose(planner: Planner, clock: FakeClock, count: int, *, eta_s: float = 
 
 
 def make_walks_dear(planner: Planner) -> None:
-    planner.walk.failed(is_its_own=True)
-    planner.walk.failed(is_its_own=True)
+    planner.walk.failed(1.0)
+    planner.walk.failed(1.0)
     assert planner.walk.is_dear
 
 

@@ -316,3 +316,29 @@ async def test_a_pause_that_one_call_is_told_holds_for_all(tmp_path):
     ((refused_at, _call),) = bench.remote.refusals
     assert [at for at in asked_at if refused_at < at < refused_at + 40.0] == []
     assert len(bench.remote.accepted) == 20
+
+
+async def test_a_listing_that_is_always_too_fast_is_done_without(tmp_path):
+    """429s on the listing alone hold up no job for ever: they are looked at alone."""
+    bench = Bench(tmp_path).pictures(12)
+
+    def refuse(call):
+        if call == "submit":
+            bench.remote.always["listing"] = Answer(429)
+
+    bench.remote.before = refuse
+    assert (await bench.restore()).done == 12
+
+
+async def test_a_process_id_that_is_given_twice_is_looked_up(bench):
+    """A cache that repeats an answer neither loses a job nor gives it another one's result."""
+
+    def repeat(call):
+        if call == "submit" and len(bench.remote.jobs) == 1 and bench.remote.count("submit") == 2:
+            first = next(iter(bench.remote.jobs))
+            bench.remote.fault("submit", Answer(200, body=b'{"process_id": "%b"}' % first.encode()))
+
+    bench.settings["submit_concurrency"] = 1
+    bench.remote.before = repeat
+    summary = await bench.restore()
+    assert (summary.done, summary.unclear, len(bench.remote.accepted)) == (3, 1, 3)

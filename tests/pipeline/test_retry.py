@@ -205,7 +205,7 @@ class TestPaid:
 
 async def test_an_orphan_that_was_given_up_is_found_before_it_is_sent_again(tmp_path):
     """A job that failed since none of its POSTs seemed to arrive is taken over if one of them did after all."""
-    bench = Bench(tmp_path, settings={"submit_attempts": 1}).pictures(1)
+    bench = Bench(tmp_path, settings={"submit_attempts": 1, "submit_concurrency": 1}).pictures(2)
     bench.remote.fault("submit", Lost(is_done=True))
 
     def hide(_call):
@@ -217,7 +217,7 @@ async def test_an_orphan_that_was_given_up_is_found_before_it_is_sent_again(tmp_
     bench.remote.before = lambda _call: None
     bench.remote.job(0).is_hidden = False
     retried, summary = await retry_failed(bench)
-    assert (retried.fetched, summary.done, summary.credits_charged, len(bench.remote.accepted)) == (1, 1, 1, 1)
+    assert (retried.fetched, summary.done, summary.credits_charged, len(bench.remote.accepted)) == (1, 2, 2, 2)
 
 
 class TestRefusedWhilePlanning:

@@ -224,3 +224,48 @@ async def test_submits_that_are_refused_are_each_accepted_once_in_the_end(tmp_pa
     assert (summary.done, summary.unclear, len(set(bench.remote.accepted))) == (60, 0, 60)
     assert len(bench.remote.accepted) == 60
     assert bench.remote.count("submit") > 60
+
+
+async def test_a_long_listing_is_read_to_its_end_though_pages_fail(bench):
+    """A page that fails is asked for again; the sweep does not begin anew for it."""
+    bench.remote.add_strangers(4000)
+    bench.remote.fault("submit", Lost(is_done=True))
+    asked = 0
+
+    def stumble(call):
+        nonlocal asked
+        asked += call == "listing"
+        if call == "listing" and asked % 10 == 0:
+            bench.remote.fault("listing", Answer(502))
+
+    bench.remote.before = stumble
+    summary = await bench.restore()
+    assert (summary.done, summary.adopted, len(bench.remote.accepted)) == (3, 1, 3)
+    assert asked < 300
+
+
+async def test_a_backend_that_refuses_every_submit_is_not_asked_for_ever(bench):
+    """After as long as any job may take the run stops, says so, and can be resumed."""
+    bench.settings["job_deadline_s"] = 3600.0
+    bench.remote.always["submit"] = Answer(429)
+    summary = await bench.restore()
+    assert (summary.exit_code, summary.waiting) == (ExitCode.INTERRUPTED, 3)
+    assert "has refused every submit for 1 h" in summary.message
+    bench.remote.always.clear()
+    assert (await bench.resume()).done == 3
+
+
+async def test_somebodys_file_is_not_taken_for_an_adopted_jobs_result(bench):
+    """A copy of the input that appears in the output's place is neither the result nor replaced."""
+    bench.remote.fault("submit", Lost(is_done=True))
+
+    def put(call):
+        if call == "listing" and bench.remote.jobs:
+            for name in ("p000.jpg", "p001.jpg", "p002.jpg"):
+                if not (bench.out / name).exists():
+                    (bench.out / name).write_bytes((bench.inputs / name).read_bytes())
+
+    bench.remote.before = put
+    summary = await bench.restore()
+    assert (summary.failed, summary.adopted) == (1, 1)
+    assert (bench.out / "p000.jpg").read_bytes() == (bench.inputs / "p000.jpg").read_bytes()

@@ -84,20 +84,23 @@ def test_looks_alone_do_not_make_cheap_walks_cheaper(walk: Walk):
 
 def test_a_listing_that_fails_twice_in_a_row_is_done_without(walk: Walk):
     """Once is bad luck; a success in between begins the count anew."""
-    walk.failed(is_its_own=True)
+    walk.failed(1.0)
     assert not walk.is_dear
     make(walk, 10, [set(range(10))])
-    walk.failed(is_its_own=True)
+    walk.failed(1.0)
     assert not walk.is_dear
-    walk.failed(is_its_own=True)
+    walk.failed(1.0)
     assert walk.is_dear
 
 
-def test_being_too_fast_is_no_failure_of_the_listing(walk: Walk):
-    """A 429 says nothing about whether walks are worth it, however often it comes."""
-    for _time in range(10):
-        walk.failed(is_its_own=False)
-    assert (walk.is_dear, walk.failures) == (False, 0)
+def test_being_too_fast_weighs_little(walk: Walk):
+    """A 429 says little about whether walks are worth it; many in a row do, so that nobody waits for one for ever."""
+    for _time in range(9):
+        walk.failed(0.2)
+    assert not walk.is_dear
+    for _time in range(2):
+        walk.failed(0.2)
+    assert walk.is_dear
 
 
 def test_a_plan_is_outgrown_when_twice_as_many_are_loose(walk: Walk):

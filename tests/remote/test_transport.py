@@ -8,10 +8,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web
+from aiohttp import RequestInfo, web
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from engine.remote.multipart import Upload
-from engine.remote.transport import AiohttpTransport, ConnectError, TransportError, _Streamed
+from engine.remote.transport import AiohttpTransport, ConnectError, TransportError, _Streamed, _translated
 
 STALL_S = 0.3
 LONG_S = 60.0
@@ -403,3 +405,20 @@ async def test_an_error_after_the_last_announced_byte_is_none(announced: str | N
     assert await anext(chunks) == b"12345"
     with pytest.raises(StopAsyncIteration if is_whole else TransportError):
         await anext(chunks)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        aiohttp.ClientHttpProxyError(
+            RequestInfo(URL("http://u:secret@proxy.test"), "GET", CIMultiDictProxy(CIMultiDict())), (), status=407
+        ),
+        aiohttp.InvalidURL("http://files.test:99999/x?signature=secret"),
+    ],
+    ids=["proxy", "link"],
+)
+def test_no_secret_of_an_address_is_in_an_error(error: aiohttp.ClientError):
+    """A proxy's password and a link's signature stay out of what is printed and journaled."""
+    with pytest.raises(TransportError) as caught, _translated():
+        raise error
+    assert "secret" not in str(caught.value)
