@@ -55,10 +55,8 @@ async def cancel(visit: Visit, cancelled: Cancelled | None = None) -> Cancelled:
         await _look_up(visit, book, cancelled)
         jobs = iter([spec for spec in opened.past.open_jobs if book.tally.open[spec.number].process_id])
         while group := list(itertools.islice(jobs, AT_ONCE)):
-            ends = await asyncio.gather(
-                *(_cancel(visit, book, spec, cancelled) for spec in group), return_exceptions=True
-            )
-            for end in ends:
+            ends = (_cancel(visit, book, spec, cancelled) for spec in group)
+            for end in await asyncio.gather(*ends, return_exceptions=True):
                 if isinstance(end, BaseException):
                     raise end
         book.mark("closed", reason=_REASON, is_sound=not opened.past.is_suspect)

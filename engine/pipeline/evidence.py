@@ -102,7 +102,7 @@ def _done(spec: JobSpec, sealed: Sealed, found: Found | None) -> Record:
 
 
 def adoption(spec: JobSpec, found: Found) -> list[Record]:
-    """Return what the journal has to be told of a job, with its place, whose row was `found` though it had no intent."""
+    """Return what the journal has to be told of a placed job whose row was `found` though it had no intent."""
     again = {"generation": found.generation, "output": spec.output} if found.generation else {}
     unclear = {"job": spec.number, "event": Event.UNCLEAR.value, "reason": "its intent was lost with the journal"}
     accepted = {"process_id": found.row.process_id, "eta": found.row.eta, "credits": spec.credits, "adopted": True}

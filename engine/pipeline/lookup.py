@@ -58,7 +58,7 @@ class Lookup:
                     group.create_task(self._see_off(flight, on_absent))
 
     async def orphans(self, is_wanted: Callable[[int], bool]) -> dict[int, Row]:
-        """Return the remote's best rows of wanted jobs of this run, of any generation, once a settle time has passed."""
+        """Return the remote's best rows of this run's wanted jobs, of any generation, once a settle time has passed."""
         await self._scope.clock.sleep(self._settle_s)
         return await self._sweep(is_wanted)
 

@@ -147,15 +147,30 @@ class TestRecover:
 
 class TestCancel:
     def test_what_is_in_flight(self, tmp_path: Path) -> None:
-        """Exit code 0 when nothing is in flight any more; the counts add up, and a retry sends them again."""
+        """Exit code 3 when all have ended and some are cancelled; the counts add up, and a retry sends them again."""
         assert interrupted(tmp_path, 3).summary["in_flight"] == 3
         ended = finish("cancel", tmp_path / "out", "--json")
-        assert (ended.code, ended.summary["cancelled"], ended.summary["failed"]) == (0, 3, 3)
+        assert (ended.code, ended.summary["cancelled"], ended.summary["failed"]) == (3, 3, 3)
+        assert ended.summary["exit_code"] == 3
         assert_adds_up(ended.summary)
         assert ended.summary["credits_charged"] == 0
         simulation(tmp_path, QUICK)
         again = finish("retry-failed", tmp_path / "out", "--reason", "cancelled", "--json", "--quiet")
         assert (again.code, again.summary["done"]) == (0, 3)
+
+    def test_what_was_not_sent(self, tmp_path: Path) -> None:
+        """Exit code 4 while jobs wait to be sent, though none is in flight any more: a resume has them to do."""
+        engine = Running.start(*simulated(tmp_path, SLOW, 3), "--json", "--max-in-flight", "2")
+        try:
+            run = tmp_path / "out" / ".face-recovery"
+            engine.until(lambda: len(events(run, "accepted")) == 2, "two are accepted")
+            engine.signal(signal.SIGINT)
+            engine.ended()
+        finally:
+            engine.stop()
+        ended = finish("cancel", tmp_path / "out", "--json")
+        numbers = [ended.summary[name] for name in ("cancelled", "failed", "in_flight", "waiting", "exit_code")]
+        assert (ended.code, numbers) == (4, [2, 2, 0, 1, 4])
 
     def test_nothing_in_flight(self, finished: Path) -> None:
         """A finished run has nothing to cancel: exit code 0, and no service is started for it."""

@@ -50,10 +50,10 @@ async def recover(bench: Bench, *, is_offline: bool = False) -> Recovered:
         return rebuild(opened, found, bench.clock)
 
 
-async def cancel_in_flight(bench: Bench) -> Cancelled:
+async def cancel_in_flight(bench: Bench, counts: Cancelled | None = None) -> Cancelled:
     await bench.clock.sleep(0)
     with opening.resume(bench.run_folder, {}) as opened:
-        return await cancel(visit_of(bench, opened))
+        return await cancel(visit_of(bench, opened), counts)
 
 
 def verified(bench: Bench) -> tuple[Verified, list[Bad], int]:

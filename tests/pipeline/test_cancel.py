@@ -1,7 +1,10 @@
 """`cancel`: what is in flight is taken back while it can be, the rest is left as it is."""
 
+import asyncio
+
 import pytest
 
+from engine.pipeline.cancel import Cancelled
 from engine.pipeline.closing import Reason
 from engine.pipeline.inspection import inspect
 from engine.pipeline.summary import ExitCode
@@ -132,6 +135,23 @@ async def test_a_backend_that_gives_no_answer_is_an_error_and_loses_nothing(benc
     assert numbers(bench) == (0, FLYING - 1, 1, JOBS - FLYING)
     assert (await cancel_in_flight(bench)).cancelled == 1
     assert numbers(bench) == (0, FLYING, 0, JOBS - FLYING)
+
+
+async def test_one_that_is_broken_off_has_counted_what_it_did(bench):
+    """Whoever breaks a cancellation off holds the counts as they are in the journal by then."""
+    counts = Cancelled(in_flight=0)
+    begun = []
+
+    def break_off(call):
+        begun.append(call)
+        if len(begun) == FLYING:
+            raise asyncio.CancelledError
+
+    bench.remote.before = break_off
+    with pytest.raises(asyncio.CancelledError):
+        await cancel_in_flight(bench, counts)
+    assert (counts.in_flight, counts.cancelled, counts.too_late) == (FLYING, FLYING - 1, 0)
+    assert numbers(bench) == (0, FLYING - 1, 1, JOBS - FLYING)
 
 
 async def test_nothing_in_flight_asks_nobody(tmp_path):

@@ -9,10 +9,10 @@ from engine.journal.line import encode
 from engine.journal.replay import read
 from engine.pipeline.closing import Reason
 from engine.pipeline.inspection import inspect
-from engine.pipeline.opening import begin
+from engine.pipeline.opening import begin, resume
 from engine.pipeline.plan import Known, scan_order
 from engine.pipeline.summary import ExitCode
-from tests.fakes.remote import KEY, Answer, Cut, Lost
+from tests.fakes.remote import KEY, Answer, Cut, Lost, NoConnection
 from tests.pipeline.harness import Bench, noise, picture
 
 
@@ -265,6 +265,50 @@ async def test_pictures_added_to_a_run_survive_an_interrupt_while_they_are_plann
     summary = await bench.resume()
     assert (summary.exit_code, summary.planned, summary.done) == (ExitCode.DONE, 400, 400)
     assert len(set(bench.remote.accepted)) == len(bench.remote.accepted) == 400
+
+
+@pytest.mark.parametrize("how", ["never begun", "backend down", "killed", "interrupted"])
+async def test_pictures_added_to_a_finished_run_survive_whatever_ends_it_before_they_are_planned(tmp_path, how):
+    """However early a restore with new pictures ends, a plain resume looks for them and restores them all."""
+    bench = Bench(tmp_path).pictures(2)
+    await bench.restore()
+    bench.pictures(5)
+    match how:
+        case "never begun":
+            with begin(bench.order(), bench.run_folder):
+                pass  # as when the own service does not start
+        case "backend down":
+            bench.remote.always["listing"] = NoConnection()
+            assert (await bench.restore()).exit_code is ExitCode.INTERRUPTED
+            bench.remote.always.clear()
+        case "killed":
+            crash_at(bench, 1)
+            with pytest.raises(Crash):
+                await bench.restore()
+            bench.remote.before = lambda _call: None
+        case "interrupted":
+            bench.closing.tell(Reason.INTERRUPTED, "interrupted")
+            assert (await bench.restore()).exit_code is ExitCode.INTERRUPTED
+    summary = await bench.resume()
+    assert (summary.exit_code, summary.planned) == (ExitCode.DONE, 5)
+    assert_all_is_well(bench, 5)
+    assert (await bench.resume()).exit_code is ExitCode.DONE
+
+
+async def test_a_plan_that_is_to_grow_makes_no_journal_suspect_or_sound(tmp_path):
+    """A run that was opened for more pictures and left is distrusted afterwards if it was before, and only then."""
+    bench = Bench(tmp_path).pictures(2)
+    await bench.restore()
+    for end in (b"", b'{"torn'):
+        with bench.run_folder.journal.open("ab") as file:
+            file.write(end)
+        with begin(bench.order(), bench.run_folder) as opened:
+            assert opened.past.is_suspect == bool(end)
+        with resume(bench.run_folder, {}) as opened:
+            assert opened.past.is_suspect == bool(end)
+            assert opened.past.journal.is_whole
+        await bench.resume()
+        assert_all_is_well(bench, 2)
 
 
 async def test_suspicion_outlives_a_resume_that_came_to_nothing(tmp_path):

@@ -8,7 +8,7 @@ from engine.pipeline.inspection import inspect
 from engine.pipeline.summary import ExitCode
 from engine.remote.failures import RemoteError
 from tests.fakes.remote import Answer, Lost
-from tests.pipeline.caring import put_back, retry_failed
+from tests.pipeline.caring import put_back, recover, retry_failed
 from tests.pipeline.harness import Bench, picture
 
 FIRST, SECOND = "0123456789-000000.jpg", "0123456789-000000r1.jpg"
@@ -105,6 +105,77 @@ async def test_a_journal_without_the_retry_line_still_sends_nothing_twice(tmp_pa
     accepted = len(bench.remote.accepted)
     summary = await bench.resume()
     assert (summary.done, summary.failed, len(bench.remote.accepted)) == (3, 0, accepted)
+
+
+def leave_when_asked(bench):
+    """Let the next run be interrupted as soon as it asks for the status of a job."""
+
+    def stop(call):
+        if call == "status":
+            bench.closing.tell(Reason.INTERRUPTED, "interrupted")
+
+    bench.remote.before = stop
+
+
+async def retried_and_in_flight(bench):
+    """Retry a job that the backend knows by no row of its first life, and leave once it is in flight."""
+    bench.remote.job_s = 100.0
+    leave_when_asked(bench)
+    _retried, summary = await retry_failed(bench)
+    assert (summary.in_flight, bench.remote.accepted[-1][-6:]) == (1, "r1.jpg")
+    bench.remote.before = lambda _call: None
+    bench.remote.job_s = 1.0
+    await bench.clock.sleep(1000.0)
+
+
+@pytest.mark.parametrize("how", ["lost", "cut", "made anew offline", "made anew"])
+async def test_a_retried_job_is_not_paid_twice_when_the_journal_is_lost(tmp_path, how):
+    """Only its second life has a row at the backend: it is known by that, and fetched."""
+    bench = Bench(tmp_path, settings=IN_ORDER).pictures(3)
+    bench.remote.fault("submit", Answer(400))
+    assert (await bench.restore()).failed == 1
+    whole = bench.run_folder.journal.read_bytes()
+    await retried_and_in_flight(bench)
+    match how:
+        case "lost":
+            bench.run_folder.journal.unlink()
+        case "cut":
+            lines = whole.splitlines(keepends=True)
+            failed = next(at for at, line in enumerate(lines) if b'"event":"failed"' in line)
+            bench.run_folder.journal.write_bytes(b"".join(lines[:failed]))
+        case _:
+            bench.run_folder.journal.unlink()
+            await recover(bench, is_offline=how == "made anew offline")
+    summary = await bench.resume()
+    assert (summary.exit_code, summary.done, summary.credits_charged) == (ExitCode.DONE, 3, 3)
+    assert len(bench.remote.accepted) == 3
+
+
+async def test_a_job_found_by_its_retry_is_retried_under_the_next_name(tmp_path):
+    """The generation is learnt from the row: a job that fails once more never has the same filename again."""
+    bench = Bench(tmp_path).pictures(1)
+    bench.remote.fault("submit", Answer(400))
+    await bench.restore()
+    await retried_and_in_flight(bench)
+    bench.remote.fates[0] = ("Failed", "no face")
+    bench.run_folder.journal.unlink()
+    assert (await bench.resume()).failed == 1
+    bench.remote.fates.clear()
+    _retried, summary = await retry_failed(bench)
+    assert (summary.done, bench.remote.accepted) == (1, [SECOND, "0123456789-000000r2.jpg"])
+
+
+async def test_a_refused_picture_that_was_retried_is_found_when_the_journal_is_lost(tmp_path):
+    """The plan has no place for its output: it gets the one that the retry chose, and is not sent again."""
+    bench = Bench(tmp_path).pictures(2)
+    (bench.inputs / "late.jpg").write_bytes(b"no picture")
+    assert (await bench.restore()).failed == 1
+    (bench.inputs / "late.jpg").write_bytes(picture())
+    await retried_and_in_flight(bench)
+    bench.run_folder.journal.unlink()
+    summary = await bench.resume()
+    assert (summary.done, summary.credits_charged, len(bench.remote.accepted)) == (3, 3, 3)
+    assert bench.outputs() == ["late.jpg", "p000.jpg", "p001.jpg"]
 
 
 async def test_nothing_failed_changes_nothing(tmp_path):
