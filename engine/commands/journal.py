@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ def show_journal(run: Path, wanted: Wanted) -> None:
     if not wanted.is_followed:
         _show(path, wanted)
         return
+    # A shell without job control has background commands ignore Ctrl-C; following heeds it all the same, as runs do.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         _follow(path, wanted)
 
