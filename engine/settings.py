@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from engine.errors import UsageError
 from engine.job.parameters import FaceRecovery
+from engine.policy.backoff import Backoff
 
 __all__ = ["Settings", "api_key", "load_changes", "load_parameters", "load_settings"]
 
@@ -57,6 +58,10 @@ class Settings(BaseSettings):
     service_workers: Annotated[int, Field(ge=0, le=256)] = 0  # each one holds the face model, about 150 MB
     # Absolute: a resume may be started from another folder.
     simulation: Annotated[Path, AfterValidator(Path.absolute)] | None = None
+
+    def backoff(self) -> Backoff:
+        """Return how long to wait after failures in a row."""
+        return Backoff(first_s=self.backoff_first_s, max_s=self.backoff_max_s)
 
     @classmethod
     def settings_customise_sources(

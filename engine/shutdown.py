@@ -9,7 +9,7 @@ __all__ = ["two_step"]
 
 
 @contextlib.contextmanager
-def two_step(ask: Callable[[], None], leave: Callable[[], object]) -> Iterator[None]:
+def two_step(ask: Callable[[], object], leave: Callable[[], object]) -> Iterator[None]:
     """Within the block, SIGINT or SIGTERM calls `ask` the first time and `leave` from then on, on the running loop."""
     loop = asyncio.get_running_loop()
     asked = False

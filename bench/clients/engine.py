@@ -14,6 +14,7 @@ from bench.clients.counting import CountingTransport
 from bench.clients.lag import LagProbe
 from bench.task import Counts, Task
 from engine.clock import SystemClock
+from engine.commands.connection import transport_for
 from engine.commands.event_loop import runner
 from engine.inputs.scan import Sizing
 from engine.job.parameters import FaceRecovery
@@ -67,13 +68,7 @@ def read_delays_s(task: Task) -> list[float]:
 async def _run(
     task: Task, opened: Opened, on_start: Callable[[View], None]
 ) -> tuple[Summary, CountingTransport | AiohttpTransport]:
-    settings = opened.order.settings
-    connections = settings.submit_concurrency + settings.poll_concurrency + settings.download_concurrency + 2
-    async with AiohttpTransport(
-        max_connections=connections,
-        connect_timeout_s=settings.connect_timeout_s,
-        stall_timeout_s=settings.stall_timeout_s,
-    ) as bare:
+    async with transport_for(opened.order.settings) as bare:
         transport = CountingTransport(bare) if task.options.get("is_counted") else bare
         summary = await run_engine(
             opened,

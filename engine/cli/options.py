@@ -3,6 +3,7 @@
 Numbers are taken as text: `FaceRecovery` and `Settings` check ranges, so every way in has the same errors.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -44,10 +45,12 @@ Config = Annotated[
 ]
 
 
-def _model(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=_MODEL)
+def _option(panel: str, name: str, metavar: str, text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=panel)
     return option
 
+
+_model, _limit, _simulated = (partial(_option, panel) for panel in (_MODEL, _LIMITS, _SIMULATION))
 
 Scale = Annotated[str | None, _model("scale", "0.1-16", "Output size as a multiple of each input's.")]
 Strength = Annotated[str | None, _model("strength", "0.0-1.0", "How much is restored; 1.0 by default.")]
@@ -70,21 +73,11 @@ Boxes = Annotated[
 Reference = Annotated[str | None, _model("reference-uri", "URI", "A reference picture of the face.")]
 
 
-def _limit(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=_LIMITS)
-    return option
-
-
 MaxCredits = Annotated[str | None, _limit("max-credits", "N", "Never reserve and spend more than this.")]
 MaxInFlight = Annotated[str | None, _limit("max-in-flight", "1-100000", "Jobs at the backend at once.")]
 SubmitConcurrency = Annotated[str | None, _limit("submit-concurrency", "1-1000", "Uploads at once.")]
 DownloadConcurrency = Annotated[str | None, _limit("download-concurrency", "1-1000", "Downloads at once.")]
 Workers = Annotated[str | None, _limit("service-workers", "0-256", "Processes of the local face model; 0: one a core.")]
-
-
-def _simulated(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=_SIMULATION)
-    return option
 
 
 SimulationFile = Annotated[

@@ -47,12 +47,8 @@ def cancel(run: Path, output: Output) -> int:
 async def _cancel(opened: Opened, cancelled: Cancelled) -> None:
     """Do it as a task that a Ctrl-C ends; what was cancelled until then is in the journal."""
     work = asyncio.create_task(_visit(opened, cancelled))
-    with two_step(lambda: _leave(work), work.cancel), contextlib.suppress(asyncio.CancelledError):
+    with two_step(work.cancel, work.cancel), contextlib.suppress(asyncio.CancelledError):
         await work
-
-
-def _leave(work: asyncio.Task[None]) -> None:
-    work.cancel()
 
 
 async def _visit(opened: Opened, cancelled: Cancelled) -> None:

@@ -42,13 +42,17 @@ class Outcome:
 
     def record(self) -> dict[str, Any]:
         """Return the members of the result row, empty ones left out."""
-        row: dict[str, Any] = {"job": self.number, "status": "done" if self.is_done else "failed"}
+        return {"job": self.number, "status": "done" if self.is_done else "failed", **self.members()}
+
+    def members(self) -> dict[str, Any]:
+        """Return what result row and journal have in common: all but which job it is, and that it ended."""
+        members: dict[str, Any] = {}
         for name in _ROW:
             value = getattr(self, name)
             if value or name in ("faces", "credits"):
-                row[name] = value
-        row["timings"] = {name: getattr(self.timings, name) for name in Timings.__slots__}
-        return row
+                members[name] = value
+        members["timings"] = {name: getattr(self.timings, name) for name in Timings.__slots__}
+        return members
 
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> Self:

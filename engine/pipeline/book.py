@@ -44,10 +44,9 @@ class Book:
 
     async def end(self, outcome: Outcome) -> None:
         """Take in how a job ended; durable when this returns."""
-        row = outcome.record()
-        members = {name: value for name, value in row.items() if name not in ("job", "status")}
-        self.note(outcome.number, Event.DONE if outcome.is_done else Event.FAILED, **members)
-        self._results.append(row)
+        event, members = Event.DONE if outcome.is_done else Event.FAILED, outcome.members()
+        self.note(outcome.number, event, **members)
+        self._results.append({"job": outcome.number, "status": event.value, **members})
         await self._journal.commit()
 
     def mark(self, event: str, **members: Any) -> None:

@@ -97,8 +97,7 @@ def _done(spec: JobSpec, sealed: Sealed, found: Found | None) -> Record:
         output_width=sealed.width,
         output_height=sealed.height,
     )
-    members = {name: value for name, value in outcome.record().items() if name not in ("job", "status")}
-    return {"job": spec.number, "event": Event.DONE.value, **members}
+    return {"job": spec.number, "event": Event.DONE.value, **outcome.members()}
 
 
 def adoption(spec: JobSpec, found: Found) -> list[Record]:

@@ -1,13 +1,12 @@
 """The jobs of a run that have failed, and all that the journal says of how."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.job.state import Event, State
 from engine.job.tally import Tally
 from engine.journal.line import Record
-from engine.journal.replay import Reading, proven, records
+from engine.journal.replay import telling
 
 __all__ = ["Failure", "read_failures"]
 
@@ -36,9 +35,9 @@ def read_failures(journal: Path, tally: Tally, part_of_reason: str = "") -> dict
     """Return the jobs that stand as failed in `tally`, by number; only those whose reason contains the text. Blocks."""
     failures: dict[int, Failure] = {}
     doubted: set[int] = set()
-    for record in _telling(journal):
+    for record in telling(journal, _MARKS):
         number = record.get("job", -1)
-        if tally.state(number) is not State.FAILED:
+        if record.get("event") not in (Event.FAILED, Event.ABSENT) or tally.state(number) is not State.FAILED:
             continue
         if record["event"] == Event.ABSENT:
             doubted.add(number)
@@ -47,15 +46,6 @@ def read_failures(journal: Path, tally: Tally, part_of_reason: str = "") -> dict
         else:  # it failed for another reason the last time
             failures.pop(number, None)
     return dict(sorted(failures.items()))
-
-
-def _telling(journal: Path) -> Iterator[Record]:
-    reading = Reading()
-    for bodies in proven(journal, reading):
-        telling = [body for body in bodies if _MARKS[0] in body or _MARKS[1] in body]
-        for record in records(telling, reading):
-            if record.get("event") in (Event.FAILED, Event.ABSENT):
-                yield record
 
 
 def _failure(record: Record, *, is_doubted: bool) -> Failure:

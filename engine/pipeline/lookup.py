@@ -33,9 +33,8 @@ class Lookup:
         self._waiting: dict[int, Flight] = {}
         self._arrived = asyncio.Event()
         self._gate = scope.gate("look up", is_vital=True)
-        settings = scope.settings
-        self._settle_s = settings.settle_s if settings.settle_s is not None else scope.endpoint.settle_s
-        self._looks = settings.settle_looks
+        self._settle_s = scope.endpoint.settled_after_s(scope.settings.settle_s)
+        self._looks = scope.settings.settle_looks
 
     def add(self, flight: Flight) -> None:
         """Take an unclear flight; it leaves by one of the two ways."""

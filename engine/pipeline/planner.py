@@ -87,10 +87,11 @@ class Planner:
             flight.due = 0.0
 
     def plan_alone(self, flight: Flight) -> None:
-        wait_s = self._worthwhile_s((flight,), 1.0)
         if flight.is_of_unknown_age and not flight.looks:
-            wait_s = 0.0
-        elif not self.forecast.learned:
+            self.agenda.plan(flight, 0.0)
+            return
+        wait_s = self._worthwhile_s((flight,), 1.0)
+        if not self.forecast.learned:
             wait_s = min(wait_s, _SCOUT_WAIT_S * _SCOUT_GROWTH**flight.looks)
         self.agenda.plan(flight, wait_s)
 

@@ -12,7 +12,7 @@ from engine.pipeline.flight import Flight
 from engine.pipeline.pages import Page
 from engine.pipeline.planner import Look, Planner
 from engine.pipeline.scope import Scope
-from engine.pipeline.walk import Walk
+from engine.pipeline.walk import HOPELESS, Walk
 from engine.remote.client import Page as Listed
 from engine.remote.client import as_row
 from engine.remote.failures import Kind, RemoteError
@@ -20,8 +20,6 @@ from engine.remote.row import Progress, Row, is_going_on
 
 __all__ = ["PollLane"]
 
-# A listing that fails so often in a row is done without: its flights are looked at alone.
-_HOPELESS = 2
 _TOO_FAST_WEIGHT = 0.2
 
 
@@ -115,7 +113,7 @@ class PollLane:
         except RemoteError as error:
             page.failures += _weight(error)
             self._planner.agenda.plan(page, self._stumbled(error, int(page.failures)))
-            if page.failures >= _HOPELESS:
+            if page.failures >= HOPELESS:
                 self._planner.dissolve(page)
             return
         finally:

@@ -18,7 +18,7 @@ from engine.job.spec import JobSpec
 from engine.job.state import IllegalStep
 from engine.job.tally import Tally
 from engine.journal.line import Record, encode
-from engine.journal.replay import Reading, proven, records
+from engine.journal.replay import Reading, telling
 from engine.pipeline.evidence import Evidence
 from engine.pipeline.fold import fold
 from engine.pipeline.marks import Marks
@@ -110,11 +110,10 @@ def _head(folder: RunFolder, planned: int) -> Iterator[Record]:
 
 def _planned_before(journal: Path) -> int | None:
     """Return how many jobs the old journal says there are, from what is left of it."""
-    marks, reading = Marks(), Reading()
-    for bodies in proven(journal, reading):
-        for record in records([body for body in bodies if b'"event":"plann' in body], reading):
-            if "job" not in record:
-                marks.apply(record)
+    marks = Marks()
+    for record in telling(journal, (b'"event":"plann',)):
+        if "job" not in record:
+            marks.apply(record)
     return marks.planned
 
 

@@ -9,7 +9,7 @@ from engine.disk import AppendFile
 from engine.job.state import Event, State
 from engine.job.tally import Tally
 from engine.journal.line import Record, bodies_of, encode
-from engine.journal.replay import Reading, proven, records
+from engine.journal.replay import Reading, telling
 from engine.pipeline.run_folder import RunFolder
 from engine.pipeline.snapshot import Reach, Snapshot
 
@@ -67,15 +67,13 @@ def _groups(folder: RunFolder, journal: Reading, tally: Tally, ended: bytearray)
     """Yield the rows of jobs that have ended, and are not marked in `ended`, from where `journal` stands."""
     rows = []
     to_come = _retries(folder.journal, journal) if tally.retried else Counter[int]()
-    again_mark = _AGAIN_MARK if to_come else _MARKS[0]
-    for bodies in proven(folder.journal, journal):
-        telling = [body for body in bodies if _MARKS[0] in body or _MARKS[1] in body or again_mark in body]
-        for record in records(telling, journal):
-            if record.get("event") in _AGAIN:
-                to_come[record.get("job", -1)] -= 1
-            elif _is_end(tally, record) and not ended[record["job"]] and not _is_retried_later(record, to_come):
-                ended[record["job"]] = True
-                rows.append(encode(result_row(record)))
+    marks = (*_MARKS, _AGAIN_MARK) if to_come else _MARKS
+    for record in telling(folder.journal, marks, journal):
+        if record.get("event") in _AGAIN:
+            to_come[record.get("job", -1)] -= 1
+        elif _is_end(tally, record) and not ended[record["job"]] and not _is_retried_later(record, to_come):
+            ended[record["job"]] = True
+            rows.append(encode(result_row(record)))
         if len(rows) >= _GROUP_ROWS:
             yield b"".join(rows)
             rows.clear()
@@ -84,11 +82,8 @@ def _groups(folder: RunFolder, journal: Reading, tally: Tally, ended: bytearray)
 
 def _retries(journal: Path, reading: Reading) -> Counter[int]:
     """Return how often each job is retried from where `reading` stands."""
-    reading, retries = replace(reading), Counter[int]()
-    for bodies in proven(journal, reading):
-        again = [body for body in bodies if _AGAIN_MARK in body]
-        retries.update(record.get("job", -1) for record in records(again, reading) if record.get("event") in _AGAIN)
-    return retries
+    again = telling(journal, (_AGAIN_MARK,), replace(reading))
+    return Counter(record.get("job", -1) for record in again if record.get("event") in _AGAIN)
 
 
 def _is_retried_later(record: Record, to_come: Counter[int]) -> bool:

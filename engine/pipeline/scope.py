@@ -66,7 +66,7 @@ class Scope:
         return {**moved, "requests_per_s": pace} if pace else moved
 
     def backoff(self) -> Backoff:
-        return Backoff(first_s=self.settings.backoff_first_s, max_s=self.settings.backoff_max_s)
+        return self.settings.backoff()
 
     def upload_name(self, spec: JobSpec) -> str:
         """Return the filename that the job's POST carries, in every attempt until it is retried."""

@@ -20,7 +20,7 @@ from engine.errors import InputError
 from engine.job.state import Event, State
 from engine.job.tally import Tally
 from engine.journal.line import Record
-from engine.journal.replay import Reading, proven, records
+from engine.journal.replay import telling
 from engine.picture import check_decodes
 from engine.pipeline.run_folder import RunFolder
 
@@ -91,13 +91,11 @@ def _count(counts: Verified, bad: Bad | None, on_bad: Callable[[Bad], None]) -> 
 
 def _done(journal: Path, unseen: bytearray) -> Iterator[Record]:
     """Yield the last line of each job marked in `unseen`, and take its mark away."""
-    reading = Reading()
-    for bodies in proven(journal, reading):
-        for record in records([body for body in bodies if _DONE_MARK in body], reading):
-            number = record.get("job", len(unseen))
-            if record.get("event") == Event.DONE and number < len(unseen) and unseen[number]:
-                unseen[number] = False
-                yield record
+    for record in telling(journal, (_DONE_MARK,)):
+        number = record.get("job", len(unseen))
+        if record.get("event") == Event.DONE and number < len(unseen) and unseen[number]:
+            unseen[number] = False
+            yield record
 
 
 def _checked(threads: ThreadPoolExecutor, out: Path, done: Iterator[Record]) -> Iterator[Bad | None]:

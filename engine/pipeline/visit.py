@@ -8,7 +8,6 @@ from engine.clock import Clock
 from engine.pipeline.lookup import PREFERENCE
 from engine.pipeline.opening import Opened
 from engine.pipeline.upload_name import parse_upload_name
-from engine.policy.backoff import Backoff
 from engine.remote.client import Client
 from engine.remote.endpoint import Endpoint
 from engine.remote.failures import Kind, RemoteError
@@ -44,13 +43,11 @@ class Visit:
     @property
     def settle_s(self) -> float:
         """How long after a POST the listing is sure to show its job, in seconds."""
-        told = self.opened.order.settings.settle_s
-        return told if told is not None else self.endpoint.settle_s
+        return self.endpoint.settled_after_s(self.opened.order.settings.settle_s)
 
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """Return the answer to `question`, which is repeated after what may pass; raises RemoteError."""
-        settings = self.opened.order.settings
-        backoff = Backoff(first_s=settings.backoff_first_s, max_s=settings.backoff_max_s)
+        backoff = self.opened.order.settings.backoff()
         attempt = 1
         while True:
             try:

@@ -7,14 +7,16 @@ walk that finds less than a flight a page is given up, and as long as that is so
 
 from collections.abc import Iterable
 
-__all__ = ["Walk"]
+from engine.remote.client import PAGE_ROWS
 
-_PAGE_ROWS = 100
+__all__ = ["HOPELESS", "Walk"]
+
 _PATIENCE_PAGES = 8  # yields are judged over so many
 _WEIGHT = 0.3  # of the newest walk in the mean
 _DEAR = 0.6  # pages a flight: with a look alone at 1, the point where a walk stops paying
 _FORGETS = 0.98  # of its dearness with every look at a flight alone
-_HOPELESS, _VERY_DEAR = 2, 10.0
+HOPELESS = 2  # failures in a row, here and of one page: the listing is done without for a while
+_VERY_DEAR = 10.0
 
 
 class Walk:
@@ -31,7 +33,7 @@ class Walk:
         self._pages = 0
         self._lately: list[int] = []  # how many wanted ones each of the last pages showed
         self._is_at_end = False
-        self._pages_a_flight = 1 / _PAGE_ROWS
+        self._pages_a_flight = 1 / PAGE_ROWS
 
     def __repr__(self) -> str:
         return f"<Walk {self._pages_a_flight:.3f} pages a flight{', under way' if self.is_under_way else ''}>"
@@ -79,7 +81,7 @@ class Walk:
     def failed(self, weight: float) -> None:
         """Take in that a page could not be read; two such failures in a row make walks dear for a while."""
         self.failures += weight
-        if self.failures >= _HOPELESS:
+        if self.failures >= HOPELESS:
             self._pages_a_flight = _VERY_DEAR
 
     def spared(self) -> None:

@@ -21,7 +21,7 @@ from engine.remote.pace import Pace
 from engine.remote.row import Row, finite
 from engine.remote.transport import ConnectError, Response, StreamedResponse, Transport, TransportError
 
-__all__ = ["Accepted", "Client", "Link", "Page", "as_row"]
+__all__ = ["PAGE_ROWS", "Accepted", "Client", "Link", "Page", "as_row"]
 
 PAGE_ROWS = 100  # the most that the contract lists a call
 # The Date header has whole seconds and an answer takes its time: a smaller difference says nothing.

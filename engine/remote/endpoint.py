@@ -18,3 +18,7 @@ class Endpoint:
     key: str = field(repr=False)
     is_own: bool = False
     settle_s: float = 30.0
+
+    def settled_after_s(self, asked: float | None) -> float:
+        """Return the settle time: the one that the settings ask for, else the backend's own."""
+        return asked if asked is not None else self.settle_s
