@@ -16,6 +16,7 @@ from typing import BinaryIO
 import imagesize
 from PIL import ExifTags, Image
 
+from engine.bombs import check_cost
 from engine.disk import text_of_path
 from engine.errors import InputError, check_files_left
 from engine.limits import MAX_BYTES, MAX_PIXELS, MAX_SIDE_PX
@@ -256,12 +257,24 @@ def check_decodes(picture: Path | BinaryIO) -> tuple[int, int]:
     something else, truncated or damaged. `Image.verify` is no substitute: it passes truncated files.
     """
     try:
-        with contextlib.closing(Image.open(picture, formats=SUPPORTED)) as image:  # no other parser can be reached
-            image.load()
-            return image.size
+        with picture.open("rb") if isinstance(picture, Path) else contextlib.nullcontext(picture) as file:
+            return _decoded_size(file)
+    except InputError:
+        raise
     except Exception as error:  # Pillow answers bad bytes with any of a dozen types
         check_files_left(error)
         raise InputError(f"does not decode, truncated or damaged ({_one_line(error)})") from error
+
+
+def _decoded_size(file: BinaryIO) -> tuple[int, int]:
+    start = file.tell()
+    format_name = sniff(file.read(16))
+    file.seek(start)
+    if format_name in SUPPORTED:
+        check_cost(file, format_name)
+    with contextlib.closing(Image.open(file, formats=SUPPORTED)) as image:  # no other parser can be reached
+        image.load()
+        return image.size
 
 
 def _one_line(error: Exception) -> str:

@@ -14,6 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from engine.bombs import check_cost
 from engine.errors import InputError
 from engine.faces.metadata import kept_exif, orientation
 from engine.faces.options import Format
@@ -61,7 +62,7 @@ def decode(path: Path) -> Picture:
         with path.open("rb") as file:
             kind = _kind(path.name, file.read(16))
             size_bytes = file.seek(0, 2)
-            file.seek(0)
+            _check_cost(path.name, file, kind)
             return _decode(path.name, file, size_bytes, kind)
     except OSError as error:  # of opening and reading; those of decoding are translated within
         raise InputError(f"{path.name} can't be read: {error.strerror or error}") from error
@@ -79,6 +80,13 @@ def _kind(name: str, head: bytes) -> Format:
     raise InputError(f"{name} is not a picture this program reads; JPEG, PNG and TIFF are supported")
 
 
+def _check_cost(name: str, file: BinaryIO, kind: Format) -> None:
+    try:
+        check_cost(file, kind)
+    except InputError as error:
+        raise InputError(f"{name} {error}") from None
+
+
 def _decode(name: str, file: BinaryIO, size_bytes: int, kind: Format) -> Picture:
     try:
         with OPENERS[kind](file) as image:
@@ -88,7 +96,7 @@ def _decode(name: str, file: BinaryIO, size_bytes: int, kind: Format) -> Picture
             exif = kept_exif(image)
             turn = orientation(image)
             rgb, alpha, icc = to_rgb(image if turn is None else image.transpose(turn))
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # Pillow answers bad bytes with any of a dozen types, SyntaxError among them
         if _is_cut_off(file, size_bytes, kind, error):
