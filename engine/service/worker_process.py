@@ -19,6 +19,9 @@ START_LIMIT_S = 120.0  # loading a 300 MB model from a cold disk takes tens of s
 _LAST_WORDS_S = 1.0
 _LINE_LIMIT_BYTES = 1024 * 1024
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# Threads that spin while they wait for each other take the cores from those they wait for: measured on two busy cores,
+# the upscaler with two threads is three times as fast when they sleep.
+_WAITING = {"OMP_WAIT_POLICY": "passive"}
 
 
 class WorkerDied(Exception):
@@ -51,7 +54,7 @@ class WorkerProcess:
     async def start(cls, command: Sequence[str], threads: int) -> Self:
         """Return a worker that said it is ready; raises MachineTrouble: it has met no job yet."""
         pipe = asyncio.subprocess.PIPE
-        environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+        environment = {**_WAITING, **os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
         try:
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=pipe, stdout=pipe, stderr=pipe, limit=_LINE_LIMIT_BYTES, env=environment

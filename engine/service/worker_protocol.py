@@ -1,13 +1,14 @@
 """What the service and a worker say to each other: one JSON object a line.
 
 The worker opens with `{"event": "ready"}`, or with `failed` (below) when it can't work at all. The service sends
-one request and waits for its end:
-`{"source", "target", "options": {"strength", "grain", "output_width", "output_height", "output_format", "boxes",
-"seed"}}`. The worker answers any number of `{"event": "progress", "percent": n}` and then either
-`{"event": "finished", ...}` with the members of `Finished`, the output being in place at `target`, or
-`{"event": "failed", "message": ...}`, or `machine` in place of `failed` when not the picture but this machine is at
-fault (its disk is full) and the same request may be sent again later. A worker ends when its input closes; anything
-else it does is a crash.
+one request and waits for its end: `{"task", "source", "target", "options": {...}}`. The task is `restore` (also where
+it is missing) with the options `strength`, `grain`, `output_width`, `output_height`, `output_format`, `boxes`, `seed`;
+or `enhance` with `output_width`, `output_height`, `crop_to_fill`, `output_format`.
+
+The worker answers any number of `{"event": "progress", "percent": n}` and then either `{"event": "finished", ...}`
+with the members of `Finished`, the output being in place at `target`, or `{"event": "failed", "message": ...}`, or
+`machine` in place of `failed` when not the picture but this machine is at fault (its disk is full) and the same
+request may be sent again later. A worker ends when its input closes; anything else it does is a crash.
 """
 
 import zlib
@@ -15,11 +16,15 @@ from pathlib import Path
 
 import orjson
 
+from engine.job.enhance import Enhance
+from engine.job.parameter_set import ParameterSet
 from engine.job.parameters import FaceRecovery
 from engine.journal.line import Record
-from engine.service.submission import Submission
+from engine.service.submission import ENHANCE, Submission
 
-__all__ = ["decode", "encode", "options_of", "request_of"]
+__all__ = ["ENHANCE_TASK", "RESTORE_TASK", "decode", "encode", "options_of", "request_of"]
+
+RESTORE_TASK, ENHANCE_TASK = "restore", "enhance"
 
 
 def encode(message: Record) -> bytes:
@@ -34,13 +39,33 @@ def decode(line: bytes) -> Record:
     return message
 
 
-def request_of(submission: Submission, settings: FaceRecovery, source: Path, target: Path) -> Record:
+def request_of(submission: Submission, settings: ParameterSet, source: Path, target: Path) -> Record:
     """Return the request that has `submission` done."""
-    return {"source": str(source), "target": str(target), "options": options_of(settings, submission)}
+    return {
+        "task": ENHANCE_TASK if submission.route == ENHANCE else RESTORE_TASK,
+        "source": str(source),
+        "target": str(target),
+        "options": options_of(settings, submission),
+    }
 
 
-def options_of(settings: FaceRecovery, submission: Submission) -> Record:
-    """Return the options in plain values; the grain of one filename is the same every time."""
+def options_of(settings: ParameterSet, submission: Submission) -> Record:
+    """Return the options in plain values."""
+    options: Record = {
+        "output_width": settings.output_width,
+        "output_height": settings.output_height,
+        "output_format": submission.output_format,
+    }
+    match settings:
+        case FaceRecovery():
+            options |= _face_options(settings, submission)
+        case Enhance():
+            options["crop_to_fill"] = settings.crop_to_fill
+    return options
+
+
+def _face_options(settings: FaceRecovery, submission: Submission) -> Record:
+    """Return what only faces have; the grain of one filename is the same every time."""
     grain = {
         "model": settings.grain_model.value,
         "density": settings.grain_density,
@@ -51,9 +76,6 @@ def options_of(settings: FaceRecovery, submission: Submission) -> Record:
     return {
         "strength": settings.strength,
         "grain": grain if settings.grain else None,
-        "output_width": settings.output_width,
-        "output_height": settings.output_height,
-        "output_format": submission.output_format,
         "boxes": None if boxes is None else [box.model_dump() for box in boxes],
         "seed": zlib.crc32(submission.filename.encode()),
     }
