@@ -1,28 +1,27 @@
 """The endpoints of the contract, one method each. Light: no call does work for jobs it does not name."""
 
-import math
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import orjson
 from aiohttp import web
 
-from engine import __version__
-from engine.clock import Clock
 from engine.journal.line import Json
+from engine.service.caller import check_plain, key_of, origin_of
 from engine.service.estimate import estimate, estimate_bulk
-from engine.service.form import receive
-from engine.service.host import host_of
+from engine.service.intake import Intake
 from engine.service.job_state import Status
-from engine.service.job_store import Job, JobStore
+from engine.service.job_store import JobStore
+from engine.service.jobs import Job
+from engine.service.json_body import read_json
+from engine.service.links import Links, unknown_job
 from engine.service.parts import Pictures, Restoring
-from engine.service.presign import Presigner
 from engine.service.refusal import Refusal
 from engine.service.retention import forget
-from engine.service.settings import ServiceSettings
+from engine.service.route import SERVED, UNSERVED
 from engine.service.submission import Submission
-from engine.service.submit import draft
 from engine.service.wire import answer, row
 
 __all__ = ["BASE", "Api"]
@@ -30,35 +29,28 @@ __all__ = ["BASE", "Api"]
 BASE = "/image/v1"
 _DEFAULT_LIMIT, _MAX_LIMIT = 50, 100  # the contract's
 _UNLIMITED_CREDITS = 1_000_000_000  # shown where no limit was set; the contract wants a number
-_SLICE = 500  # rows written before others get their turn
-
-
-# Hears of a sound upload's filename before it is accepted, and may refuse it.
-Admit = Callable[[web.Request, str], None]
-
-
-def _admit_all(_request: web.Request, _filename: str) -> None:
-    """Refuse nothing."""
+_SLICE = 100  # rows of a listing that are looked up at once
+_PIECE_BYTES = 64 * 1024  # of it that are written at once; then others get their turn. asyncio buffers as much
+_FORGOTTEN = 500  # jobs of a key that are deleted at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """The endpoints over the parts that do the work."""
 
-    settings: ServiceSettings
     store: JobStore
     crew: Restoring
     files: Pictures
-    links: Presigner
-    clock: Clock
-    admit: Admit = _admit_all
+    intake: Intake
+    links: Links
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get(BASE + "/status/{id}", self.status),
             web.get(BASE + "/download/{id}", self.download),
             web.get("/files/{kind}/{id}", self.file),  # HEAD too
-            web.post(BASE + "/restore-gen/async", self.submit),
+            *(web.post(f"{BASE}/{route}/async", partial(self.submit, route)) for route in SERVED),
+            *(web.post(f"{BASE}/{route}/async", self.submit_elsewhere) for route in UNSERVED),
             web.get(BASE + "/status", self.listing),
             web.get(BASE + "/download/input/{id}", self.download_input),
             web.delete(BASE + "/cancel/{id}", self.cancel),
@@ -71,21 +63,13 @@ class Api:
             web.get("/health", self.health),
         ]
 
-    async def submit(self, request: web.Request) -> web.Response:
-        """Accept one picture. The input and the journal's line are on disk before the answer."""
-        process_id = str(uuid.uuid4())
-        upload = self.files.incoming(process_id)
-        form = await receive(request, upload, self.settings.max_upload_bytes)
-        try:
-            asked = draft(form, process_id=process_id, source_id=str(uuid.uuid4()), now=self.clock.now())
-            self._check_credits(asked)
-            self.admit(request, asked.filename)
-        except BaseException:
-            upload.discard()
-            raise
-        job = await self.store.accept(replace(asked, eta=self.crew.eta(asked)))
-        self.crew.put([job])
-        return _accepted(job.submission)
+    async def submit(self, route: str, request: web.Request) -> web.Response:
+        return _accepted(await self.intake.submit(request, route))
+
+    async def submit_elsewhere(self, request: web.Request) -> web.Response:
+        """Answer a route of the family whose models are not here."""
+        served = ", ".join(f"{BASE}/{route.name}/async ({route.model})" for route in SERVED.values())
+        raise Refusal(400, f"{request.path} is not served here; this service has {served}")
 
     async def status(self, request: web.Request) -> web.Response:
         return answer(row(self._job(request)))
@@ -98,7 +82,7 @@ class Api:
         if not 1 <= limit <= _MAX_LIMIT:
             raise Refusal(400, f"limit: {limit} is not a whole number from 1 to {_MAX_LIMIT}")
         cursor = _number(request, "cursor", -1)
-        jobs, following = self.store.page(limit, None if cursor < 0 else cursor)
+        jobs, following = self.store.page(key_of(request).id, limit, None if cursor < 0 else cursor)
         pagination = {
             "next_cursor": None if following is None else str(following),
             "has_next_page": following is not None,
@@ -109,17 +93,14 @@ class Api:
         job = self._job(request)
         if job.status is not Status.COMPLETED:
             raise Refusal(409, f"the job is {job.status}; there is nothing to download")
-        return self._links(request, "outputs", job.id)
+        return answer(self.links.download(job, origin_of(request)))
 
     async def download_input(self, request: web.Request) -> web.Response:
-        return self._links(request, "inputs", self._job(request).id)
+        return answer(self.links.download_input(self._job(request), origin_of(request)))
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """Hand out a stored picture to whoever holds a link to it."""
-        expires, signature = request.query.get("expires", ""), request.query.get("signature", "")
-        if not self.links.is_valid(request.method, request.path, expires, signature, self.clock.now()):
-            raise Refusal(403, "the link has expired or is not valid; ask for a new one")
-        job = self._job(request)
+        job = self.links.job_of(request.method, request.path, request.query)
         if request.match_info["kind"] == "inputs":
             return await self.files.input_file(job)
         return await self.files.output_file(job, request)
@@ -135,14 +116,17 @@ class Api:
         job = self._job(request)
         if not await forget([job], self.store, self.files):
             if job.status.is_final:  # somebody else is deleting it
-                raise _unknown()
+                raise unknown_job()
             raise Refusal(409, f"the job is {job.status}; cancel it first or wait for its end")
         return web.Response(status=204)
 
-    async def forget_all(self, _request: web.Request) -> web.Response:
-        """Delete every finished job with its files."""
-        ended = self.store.ended_before(math.inf)
-        return answer({"deleted_count": await forget(ended, self.store, self.files)})
+    async def forget_all(self, request: web.Request) -> web.Response:
+        """Delete every finished job of this key with its files."""
+        count = 0
+        for ended in self.store.ended_of(key_of(request).id, _FORGOTTEN):
+            count += await forget(ended, self.store, self.files)
+            await asyncio.sleep(0)
+        return answer({"deleted_count": count})
 
     async def estimate(self, request: web.Request) -> web.Response:
         return answer(estimate(await _json(request), self.crew.duration_s))
@@ -150,56 +134,49 @@ class Api:
     async def estimate_bulk(self, request: web.Request) -> web.Response:
         return answer(estimate_bulk(await _json(request), self.crew.duration_s))
 
-    async def balance(self, _request: web.Request) -> web.Response:
-        reserved, available = self.store.reserved_credits(), self._available_credits()
+    async def balance(self, request: web.Request) -> web.Response:
+        key = key_of(request)
+        reserved, limited = self.store.reserved_credits(key.id), self.intake.available_credits(key)
+        available = _UNLIMITED_CREDITS if limited is None else limited
         return answer(
             {"available_credits": available, "reserved_credits": reserved, "total_credits": available + reserved}
         )
 
     async def health(self, _request: web.Request) -> web.Response:
-        return answer({"status": "ok", "version": __version__, **self.crew.health()})
+        """Say that calls are answered; how the work goes is told on the admin port only."""
+        return answer({"status": "ok"})
 
     def _job(self, request: web.Request) -> Job:
+        """Return the job that is asked for, if it belongs to whoever asks; raises Refusal with 404."""
         job = self.store.get(request.match_info["id"])
-        if job is None:
-            raise _unknown()
+        if job is None or job.owner != key_of(request).id:
+            raise unknown_job()
         return job
-
-    def _check_credits(self, asked: Submission) -> None:
-        if (available := self._available_credits()) < asked.price:
-            raise Refusal(402, f"the job costs {asked.price} credits and {available} are available")
-
-    def _available_credits(self) -> int:
-        if self.settings.credits is None:
-            return _UNLIMITED_CREDITS
-        return max(0, self.settings.credits - self.store.ledger.charged_credits - self.store.reserved_credits())
-
-    def _links(self, request: web.Request, kind: str, process_id: str) -> web.Response:
-        origin = f"{request.scheme}://{host_of(request)}"
-        path, now = f"/files/{kind}/{process_id}", self.clock.now()
-        download, expiry = self.links.sign("GET", path, now)
-        head, _ = self.links.sign("HEAD", path, now)
-        return answer({"download_url": origin + download, "head_url": origin + head, "expiry": expiry})
 
     async def _whole_listing(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        jobs, cursor = self.store.page(_SLICE, None)
-        await response.write(b"[" + _joined(jobs))
-        while cursor is not None:
-            jobs, cursor = self.store.page(_SLICE, cursor)
-            if jobs:
-                await response.write(b"," + _joined(jobs))
-        await response.write_eof(b"]")
+        if request.method == "HEAD":  # aiohttp would send what is written
+            return response
+        text, separator = bytearray(b"["), b""
+        for job in self._rows(key_of(request).id):
+            text += separator + orjson.dumps(row(job))
+            separator = b","
+            if len(text) >= _PIECE_BYTES:
+                await response.write(bytes(text))
+                await asyncio.sleep(0)  # a write that finds room in the buffer does not wait
+                text.clear()
+        await response.write_eof(bytes(text + b"]"))
         return response
 
-
-def _unknown() -> Refusal:
-    return Refusal(404, "no job has this id; it may have been deleted or be older than a week")
-
-
-def _joined(jobs: list[Job]) -> bytes:
-    return b",".join(orjson.dumps(row(job)) for job in jobs)
+    def _rows(self, owner: str) -> Iterator[Job]:
+        """Yield all jobs of a key in the order of the listing; others may come and go meanwhile."""
+        cursor: int | None = None
+        while True:
+            jobs, cursor = self.store.page(owner, _SLICE, cursor)
+            yield from jobs
+            if cursor is None:
+                return
 
 
 def _accepted(submission: Submission) -> web.Response:
@@ -213,10 +190,8 @@ def _accepted(submission: Submission) -> web.Response:
 
 
 async def _json(request: web.Request) -> Json:
-    try:
-        return orjson.loads(await request.read())
-    except orjson.JSONDecodeError:
-        raise Refusal(400, "the body is not JSON") from None
+    check_plain(request)
+    return read_json(await request.read())
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

@@ -39,6 +39,8 @@ def _parameters(text: str) -> dict[str, str]:
         if match is None:
             raise ValueError("a form field has a broken Content-Disposition")
         name, quoted, token = match.groups()
-        found.setdefault(name.lower(), token if quoted is None else _ESCAPED_QUOTE.sub(r"\1", quoted))
+        if name.lower() in found:  # whoever stands in front may have read the other one
+            raise ValueError("a form field has a Content-Disposition that says something twice")
+        found[name.lower()] = token if quoted is None else _ESCAPED_QUOTE.sub(r"\1", quoted)
         at = match.end()
     return found

@@ -1,13 +1,14 @@
 """Where inputs and outputs lie, and how they are handed out.
 
-A file is named by the process id alone: nothing a client sends ever becomes part of a path.
+An output is named by its process id, an input by its source id, both made here: nothing a client sends ever becomes
+part of a path.
 """
 
 import contextlib
 import datetime
 import os
-import time
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Generator
 from email.utils import parsedate
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +20,14 @@ from multidict import CIMultiDict
 from engine.service.upload import Upload
 
 if TYPE_CHECKING:
-    from engine.service.job_store import Job
+    from engine.service.jobs import Gone, Job
 
 __all__ = ["Files", "StoredFile", "about", "is_date"]
 
 _CONTENT_TYPES = {"jpeg": "image/jpeg", "png": "image/png", "tiff": "image/tiff"}
 _SUFFIXES = {"jpeg": "jpg", "png": "png", "tiff": "tif"}
 _KINDS = ("inputs", "outputs")
+_OWN_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.part)?")
 _DATES = (hdrs.IF_MODIFIED_SINCE, hdrs.IF_UNMODIFIED_SINCE)
 
 
@@ -41,48 +43,69 @@ class Files:
             for number in range(256):
                 (self._folder / kind / f"{number:02x}").mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def incoming(self, process_id: str) -> Upload:
-        """Return the place of a picture that is being uploaded."""
-        return Upload(self.input(process_id))
+    def incoming(self, source_id: str) -> Upload:
+        """Return the place of a picture that is on its way here."""
+        return Upload(self.input(source_id), self._stored)
 
     async def input_file(self, job: "Job") -> web.StreamResponse:
-        return StoredFile(self.input(job.id), about(job.submission.input_format, job.id))
+        return StoredFile(self._stored(job, "inputs"), about(job.submission.input_format, job.id))
 
     async def output_file(self, job: "Job", _request: web.Request) -> web.StreamResponse:
         return StoredFile(self.output(job.id), about(job.submission.output_format, job.id))
 
-    def input(self, process_id: str) -> Path:
-        return self._folder / "inputs" / process_id[:2] / process_id
+    def input(self, source_id: str) -> Path:
+        return self._folder / "inputs" / source_id[:2] / source_id
 
     def output(self, process_id: str) -> Path:
         return self._folder / "outputs" / process_id[:2] / process_id
 
-    def remove(self, process_id: str) -> None:
+    def remove(self, gone: "Gone") -> None:
         """Delete what there is of one job; missing files are fine. Blocks."""
-        self.input(process_id).unlink(missing_ok=True)
-        self.remove_output(process_id)
+        if gone.source_id:
+            self.remove_input(gone.source_id)
+        self.remove_output(gone.process_id)
+
+    def remove_input(self, source_id: str) -> None:
+        """Delete an input that no job uses. Blocks."""
+        self.input(source_id).unlink(missing_ok=True)
 
     def remove_output(self, process_id: str) -> None:
         """Delete what a job made, finished or not. Blocks."""
         self.output(process_id).unlink(missing_ok=True)
         self.output(process_id).with_suffix(".part").unlink(missing_ok=True)
 
-    def sweep(self, is_known: Callable[[str], bool]) -> int:
-        """Delete what a crash left behind: files older than this call that no known job owns. Blocks."""
-        started = time.time()
+    def sweep(self, is_known: Callable[[str], bool], before: float) -> int:
+        """Delete what a crash left behind: files older than `before` that no known job owns. Blocks.
+
+        Only what can be the service's own: somebody may have named a folder with pictures of theirs.
+        """
         count = 0
         for path in self._every():
             with contextlib.suppress(FileNotFoundError):  # files come and go meanwhile
-                if not is_known(path.name) and path.stat().st_mtime < started - 1:
+                if not is_known(path.stem) and _is_older(path.stat(), before):
                     path.unlink()
                     count += 1
         return count
 
-    def _every(self) -> Iterator[Path]:
+    def has_any(self) -> bool:
+        """Say whether there is any picture here. Blocks."""
+        with contextlib.closing(self._every()) as pictures:
+            return next(pictures, None) is not None
+
+    def _stored(self, job: "Job", kind: str) -> Path:
+        return self.input(job.submission.source_id) if kind == "inputs" else self.output(job.id)
+
+    def _every(self) -> Generator[Path, None, None]:
+        """Yield every file whose name and place are of this service's making."""
         for kind in _KINDS:
-            for shard in os.scandir(self._folder / kind):
-                for entry in os.scandir(shard.path):
-                    yield Path(entry.path)
+            for number in range(256):
+                with (
+                    contextlib.suppress(FileNotFoundError),
+                    os.scandir(self._folder / kind / f"{number:02x}") as entries,
+                ):
+                    for entry in entries:
+                        if _OWN_NAME.fullmatch(entry.name) and entry.name.startswith(f"{number:02x}"):
+                            yield Path(entry.path)
 
 
 class StoredFile(web.FileResponse):
@@ -122,6 +145,11 @@ class StoredFile(web.FileResponse):
         except OSError:
             return None
         return f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
+
+
+def _is_older(stat: os.stat_result, moment: float) -> bool:
+    # What was adopted is as old as the result that it is a second link to; making the link changed the inode, though.
+    return max(stat.st_mtime, stat.st_ctime) < moment - 1
 
 
 def about(format: str, name: str) -> dict[str, str]:  # noqa: A002 - the contract's word

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from engine.picture import Claims
+from engine.service.caller import check_plain
 from engine.service.multipart import Body, Malformed, Multipart, Part
 from engine.service.parts import Incoming
 from engine.service.refusal import Refusal
+from engine.service.upload import Arrived
 
 __all__ = ["Form", "receive"]
 
 MAX_FIELDS = 50  # the model has 16 settings
-MAX_TEXT_BYTES = 64 * 1024  # room for about a thousand face boxes
+MAX_TEXT_BYTES = 64 * 1024  # room for the 500 face boxes that are taken, with all their digits
+MAX_FORM_TEXT_BYTES = 256 * 1024  # of all fields with their names: one long one, and the others at their usual length
 MAX_FILENAME_CHARS = 1024  # file systems stop at 255 bytes
 
 
@@ -25,7 +27,7 @@ class Form:
 
     texts: dict[str, str]
     filename: str | None  # of the `image` part, verbatim; None without one
-    head: Claims | None
+    picture: Arrived | None
 
 
 async def receive(request: web.Request, upload: Incoming, max_bytes: int) -> Form:
@@ -35,20 +37,21 @@ async def receive(request: web.Request, upload: Incoming, max_bytes: int) -> For
     """
     if request.content_type != "multipart/form-data":
         raise Refusal(415, "the body must be multipart/form-data")
+    check_plain(request)
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
     filling = _Filling(upload)
     try:
         await _read(request, filling, max_bytes)
         texts = filling.decoded()
-        head = await upload.finish() if filling.filename is not None else None
+        picture = await upload.finish() if filling.filename is not None else None
     except Malformed as error:
         upload.discard()
         raise Refusal(400, f"the form is malformed: {error}") from error
     except BaseException:
         upload.discard()
         raise
-    return Form(texts=texts, filename=filling.filename, head=head)
+    return Form(texts=texts, filename=filling.filename, picture=picture)
 
 
 async def _read(request: web.Request, filling: "_Filling", max_bytes: int) -> None:
@@ -81,6 +84,7 @@ class _Filling:
     filename: str | None = None
     texts: dict[str, bytearray] = field(default_factory=dict)
     parts: int = 0
+    text_bytes: int = 0
     _name: str = ""  # of the part that began last
 
     async def take(self, event: Part | Body) -> None:
@@ -90,6 +94,7 @@ class _Filling:
             case Body(data=data) if self._name == "image":
                 await self.upload.add(data)
             case Body(data=data):
+                self._count(len(data))
                 text = self.texts[self._name]
                 text += data
                 if len(text) > MAX_TEXT_BYTES:
@@ -102,12 +107,18 @@ class _Filling:
         if name in self.texts or (name == "image" and self.filename is not None):
             raise Refusal(400, f"{name[:64]}: given twice")
         self._name = name
+        self._count(len(name))
         if name != "image":
             self.texts[name] = bytearray()
             return
         self.filename = _clean(filename or "image")
         if len(self.filename) > MAX_FILENAME_CHARS:
             raise Refusal(400, f"image: a filename of more than {MAX_FILENAME_CHARS} characters")
+
+    def _count(self, size_bytes: int) -> None:
+        self.text_bytes += size_bytes
+        if self.text_bytes > MAX_FORM_TEXT_BYTES:
+            raise Refusal(413, f"the fields of the form are longer than {MAX_FORM_TEXT_BYTES} bytes together")
 
     def decoded(self) -> dict[str, str]:
         return {name: _text(name, data) for name, data in self.texts.items()}

@@ -1,14 +1,16 @@
 """Every job of the service, in memory for reading, in the journal before anybody is told.
 
 One fold for the live service and for the replay: a change becomes a record, the record becomes durable, then
-`Jobs.apply` changes the memory. Between the two the job is *settling*, and no second ending may begin.
+`Jobs.apply` changes the memory. Between the two the job is *settling*, and no second ending may begin. Whoever
+subscribes hears of every change of a status, after it.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,79 +19,17 @@ from engine.disk import AppendFile
 from engine.journal.line import Json, Record
 from engine.journal.replay import Reading, read
 from engine.journal.writer import JournalWriter
-from engine.service.credits import JOURNAL_NAME, Ledger, credits_of
-from engine.service.job_state import Event, IllegalStep, Status, step
-from engine.service.listing import NEWEST_FIRST, Listing, Order
+from engine.service.credits import JOURNAL_NAME, Ledger
+from engine.service.job_state import Event, Status
+from engine.service.jobs import Gone, Job, Jobs
+from engine.service.quota import Quota
 from engine.service.submission import Finished, Submission
 
 __all__ = ["Job", "JobStore", "Jobs", "Journal", "open_store", "replay"]
 
 _log = logging.getLogger(__name__)
 
-
-@dataclass(slots=True, kw_only=True)
-class Job:
-    """One job as it stands. Only `Jobs.apply` moves its status."""
-
-    submission: Submission
-    eta: float
-    modified: float
-    status: Status = Status.PENDING
-    progress: int = 0
-    finished: Finished | None = None
-    message: str | None = None  # why it failed
-    is_settling: bool = False  # its ending is on the way to the disk
-
-    @property
-    def id(self) -> str:
-        return self.submission.process_id
-
-
-class Jobs:
-    """The fold of the journal: all jobs, their order, and the ledger. Never awaits."""
-
-    def __init__(self, order: Order = NEWEST_FIRST) -> None:
-        self.by_id: dict[str, Job] = {}  # in the order they were accepted
-        self.listing: Listing[str] = Listing(order)  # of their ids
-        self.ledger = Ledger()
-        self.next_sequence = 0
-        self.skipped = 0  # records that fit nothing: the journal lost lines before them
-
-    def apply(self, record: Record) -> None:
-        """Take in one durable record; a record that fits nothing is counted and changes nothing."""
-        try:
-            credits_of(record)
-            self._fold(record)
-            self.ledger.apply(record)
-        except (IllegalStep, KeyError, TypeError, ValueError):
-            self.skipped += 1
-
-    def _fold(self, record: Record) -> None:
-        match record["event"]:
-            case "accepted":
-                self._add(Submission.from_record(record))
-            case "deleted":
-                self.listing.remove(self.by_id.pop(record["id"]).submission.sequence)
-            case event:
-                _change(self.by_id[record["id"]], Event(event), record)
-
-    def _add(self, submission: Submission) -> None:
-        job = Job(submission=submission, eta=submission.eta, modified=submission.created)
-        self.by_id[job.id] = job
-        self.listing.add(submission.sequence, job.id)
-        self.next_sequence = max(self.next_sequence, submission.sequence + 1)
-
-
-def _change(job: Job, event: Event, record: Record) -> None:
-    after, at = step(job.status, event), record["at"]
-    match event:
-        case Event.COMPLETED:
-            job.finished = Finished.from_record(record)
-        case Event.FAILED:
-            job.message = record["message"]
-    job.status, job.modified = after, at
-    job.progress = 100 if event is Event.COMPLETED else record.get("progress", 0)
-    job.eta = at if after.is_final else job.eta
+_TICK_S = 0.001  # as ULIDs count
 
 
 class Journal(Protocol):
@@ -111,22 +51,54 @@ class JobStore:
         self._jobs = jobs
         self._journal = journal
         self._clock = clock
-        self._promised_credits = 0  # of acceptances on their way to the disk
+        self._promised: Counter[str] = Counter()  # credits of acceptances on their way to the disk, by owner
+        self._held: Counter[str] = Counter()  # source ids of the same
+        self._ears: list[Callable[[Job], None]] = []
 
     def __repr__(self) -> str:
         return f"<JobStore: {len(self._jobs.by_id)} jobs, {self._jobs.ledger.accepted} ever accepted>"
 
     @property
     def ledger(self) -> Ledger:
+        """All keys' ledger."""
         return self._jobs.ledger
+
+    @property
+    def quota(self) -> Quota:
+        return self._jobs.quota
+
+    def subscribe(self, ear: Callable[[Job], None]) -> None:
+        """Have `ear` called with every job that is accepted or whose status has changed. It must not block."""
+        self._ears.append(ear)
 
     def get(self, process_id: str) -> Job | None:
         return self._jobs.by_id.get(process_id)
 
-    def page(self, limit: int, cursor: int | None) -> tuple[list[Job], int | None]:
-        """Return up to `limit` jobs in the order of the listing, and the cursor of the next page."""
-        ids, following = self._jobs.listing.page(limit, cursor)
+    def using(self, source_id: str) -> Job | None:
+        """Return a job whose input is `source_id`; None when nobody's is."""
+        return self._jobs.using(source_id)
+
+    def page(self, owner: str, limit: int, cursor: int | None) -> tuple[list[Job], int | None]:
+        """Return up to `limit` jobs of a key in the order of the listing, and the cursor of the next page."""
+        ids, following = self._jobs.account(owner).listing.page(limit, cursor)
         return [job for process_id in ids if (job := self.get(process_id)) is not None], following
+
+    def ended_of(self, owner: str, limit: int) -> Iterator[list[Job]]:
+        """Yield the finished jobs of a key, out of `limit` rows at a time. They may go meanwhile."""
+        cursor: int | None = None
+        while True:
+            jobs, cursor = self.page(owner, limit, cursor)
+            yield [job for job in jobs if job.status.is_final]
+            if cursor is None:
+                return
+
+    def every(self) -> Iterator[Job]:
+        """Yield every job; nothing may change meanwhile."""
+        yield from self._jobs.by_id.values()
+
+    def newest(self) -> Iterator[Job]:
+        """Yield every job, the one accepted last first; nothing may change meanwhile."""
+        yield from reversed(self._jobs.by_id.values())
 
     def unfinished(self) -> list[Job]:
         """Return the jobs that still need work, in the order they were accepted."""
@@ -146,21 +118,48 @@ class JobStore:
                 old.append(job)
         return old
 
-    def reserved_credits(self) -> int:
-        return self.ledger.reserved_credits + self._promised_credits
+    def charged_credits(self, owner: str) -> int:
+        return self._jobs.account(owner).ledger.charged_credits
+
+    def reserved_credits(self, owner: str) -> int:
+        return self._jobs.account(owner).ledger.reserved_credits + self._promised[owner]
+
+    @contextlib.contextmanager
+    def holding(self, source_id: str) -> Iterator[None]:
+        """Keep the input `source_id` while the block runs, whoever forgets the last job that used it."""
+        self._held[source_id] += 1
+        try:
+            yield
+        finally:
+            self._held[source_id] -= 1
+            if not self._held[source_id]:
+                del self._held[source_id]
 
     async def accept(self, draft: Submission) -> Job:
-        """Number `draft` and keep it."""
-        submission = replace(draft, sequence=self._jobs.next_sequence)
+        """Number `draft` and keep it. A reused input is told its size, should this become the last job to use it."""
+        size_bytes = max(draft.input_bytes, self._jobs.input_bytes(draft.source_id))
+        submission = replace(draft, sequence=self._jobs.next_sequence, input_bytes=size_bytes)
         self._jobs.next_sequence += 1
-        self._promised_credits += submission.price
-        try:
+        with self._promising(submission):
             record = submission.record()
             await self._journal.commit(record)
             self._jobs.apply(record)
+        job = self._jobs.by_id[submission.process_id]
+        self._tell(job)
+        return job
+
+    @contextlib.contextmanager
+    def _promising(self, asked: Submission) -> Iterator[None]:
+        """Count `asked` against its owner's credits and quota while it is on its way to the disk."""
+        size_bytes = self._jobs.new_bytes(asked)
+        self._promised[asked.owner] += asked.price
+        self.quota.added(asked.owner, size_bytes)
+        try:
+            yield
         finally:
-            self._promised_credits -= submission.price
-        return self._jobs.by_id[submission.process_id]
+            self._promised[asked.owner] -= asked.price
+            self.quota.ended(asked.owner)
+            self.quota.removed(asked.owner, size_bytes)
 
     def start(self, job: Job, eta: float) -> None:
         """Say that a worker has `job`. Durable with the next group: losing the line only repeats the start."""
@@ -193,21 +192,28 @@ class JobStore:
         """End jobs in one group, each with its result or one line that says why not; return those that still ran."""
         return await self._settle([(job, self._ending(job, how)) for job, how in endings])
 
-    async def forget(self, jobs: list[Job]) -> list[str]:
-        """Delete the finished ones of `jobs` and return their ids; their ledger stays."""
+    async def forget(self, jobs: list[Job]) -> list[Gone]:
+        """Delete the finished ones of `jobs` and return them; their ledger stays."""
         going = [job for job in jobs if job.status.is_final and not job.is_settling]
         for job in going:
             job.is_settling = True
             self._journal.append(self._record("deleted", job))
         await self._journal.commit()
-        for job in going:
-            self._jobs.apply({"event": "deleted", "id": job.id})
-        return [job.id for job in going]
+        gone = [self._jobs.apply({"event": "deleted", "id": job.id}) for job in going]
+        return [self._spared(each) for each in gone if each is not None]
+
+    def _spared(self, gone: Gone) -> Gone:
+        return Gone(gone.process_id, "") if gone.source_id in self._held else gone
+
+    def _tell(self, job: Job) -> None:
+        for ear in self._ears:
+            ear(job)
 
     def _note(self, job: Job, event: Event) -> None:
         record = self._record(event, job)
         self._journal.append(record)
         self._jobs.apply(record)
+        self._tell(job)
 
     async def _settle(self, endings: list[tuple[Job, Record]]) -> list[Job]:
         going = [(job, record) for job, record in endings if not (job.is_settling or job.status.is_final)]
@@ -224,6 +230,8 @@ class JobStore:
         finally:
             for job, _ in going:
                 job.is_settling = False
+        for job, _ in going:
+            self._tell(job)
         return [job for job, _ in going]
 
     def _ending(self, job: Job, how: Finished | str) -> Record:
@@ -232,7 +240,8 @@ class JobStore:
         return self._record(Event.COMPLETED, job) | {"credits": job.submission.price} | how.record()
 
     def _record(self, event: str, job: Job) -> Record:
-        return {"event": event, "id": job.id, "at": self._clock.now()}
+        # Later than the change before, whatever the clock says: notifications are put in order by it.
+        return {"event": event, "id": job.id, "at": max(self._clock.now(), job.modified + _TICK_S)}
 
 
 def _given_up(job: Job) -> Record:

@@ -115,7 +115,8 @@ class Multipart:
 
     def _read_header(self) -> Part | None:
         at = self._buffer.find(_END_OF_HEADER)
-        if (len(self._buffer) if at < 0 else at) > _MAX_HEADER_BYTES:
+        # The end itself may be here but for its last byte: however the body is cut, the header alone is measured.
+        if (len(self._buffer) - len(_END_OF_HEADER) + 1 if at < 0 else at) > _MAX_HEADER_BYTES:
             raise Malformed(f"a part's header is longer than {_MAX_HEADER_BYTES} bytes")
         if at < 0:
             return None

@@ -6,20 +6,25 @@ from typing import Protocol
 from aiohttp import web
 
 from engine.journal.line import Record
-from engine.picture import Claims
-from engine.service.job_store import Job
+from engine.service.jobs import Gone, Job
 from engine.service.submission import Submission
+from engine.service.upload import Arrived
+from engine.service.work import Work
 
 __all__ = ["Incoming", "Pictures", "Restoring"]
 
 
 class Incoming(Protocol):
-    """A picture that is being uploaded: `engine.service.upload.Upload`, or the simulation's."""
+    """A picture on its way here: `engine.service.upload.Upload`, or the simulation's."""
 
     async def add(self, data: bytes) -> None: ...
 
-    async def finish(self) -> Claims:
-        """Keep the picture and return what its header claims; raises Refusal when that is no good."""
+    async def finish(self) -> Arrived:
+        """Keep the picture; raises Refusal when what its header claims is no good."""
+        ...
+
+    async def adopt(self, job: Job, kind: str) -> Arrived:
+        """Take over what `job` has, its `outputs` or its `inputs`, in the place of an upload; raises Refusal."""
         ...
 
     def discard(self) -> None:
@@ -30,7 +35,7 @@ class Incoming(Protocol):
 class Pictures(Protocol):
     """Inputs and outputs: `engine.service.files.Files`, or the simulation's."""
 
-    def incoming(self, process_id: str) -> Incoming: ...
+    def incoming(self, source_id: str) -> Incoming: ...
 
     async def input_file(self, job: Job) -> web.StreamResponse:
         """Return the answer that hands out the input of `job`; raises Refusal where there is none."""
@@ -40,12 +45,12 @@ class Pictures(Protocol):
         """Return the answer that hands out the output of `job`; raises Refusal."""
         ...
 
-    def remove(self, process_id: str) -> None:
+    def remove(self, gone: Gone) -> None:
         """Delete what there is of one job. Blocks."""
         ...
 
-    def sweep(self, is_known: Callable[[str], bool]) -> int:
-        """Delete what no known job owns and return how many files that were. Blocks."""
+    def sweep(self, is_known: Callable[[str], bool], before: float) -> int:
+        """Delete what no known job owns and is older than the Unix time `before`, return how many files. Blocks."""
         ...
 
 
@@ -56,8 +61,8 @@ class Restoring(Protocol):
         """Return the Unix time at which `asked` would be done if it were put now."""
         ...
 
-    def duration_s(self, units: float) -> float:
-        """Return how long a job of `units` takes by itself."""
+    def duration_s(self, work: Work) -> float:
+        """Return how long `work` takes by itself."""
         ...
 
     def put(self, jobs: Iterable[Job]) -> None:
@@ -70,6 +75,10 @@ class Restoring(Protocol):
 
     def health(self) -> Record:
         """Return what /health tells of the work."""
+        ...
+
+    async def drain(self) -> None:
+        """Take no more jobs from now on, and return once those that run have ended."""
         ...
 
     async def run(self) -> None:

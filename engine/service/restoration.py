@@ -1,4 +1,4 @@
-"""The crew: a fixed number of slots that take jobs in the order they came.
+"""The crew: a fixed number of slots that take jobs as the schedule gives them out.
 
 A worker that dies takes down its own job only, and that only when a fresh worker dies of it too. Where the machine
 is at fault - no worker starts, the disk is full - no job is: it waits at its old place, and the slot tries again
@@ -9,18 +9,23 @@ import asyncio
 import logging
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice
 
 from engine.clock import Clock
 from engine.errors import UsageError
 from engine.journal.line import Record
-from engine.service.eta import Pace
 from engine.service.files import Files
 from engine.service.job_state import Status
-from engine.service.job_store import Job, JobStore
+from engine.service.job_store import JobStore
+from engine.service.jobs import Job
+from engine.service.schedule import Schedule
 from engine.service.settings import ServiceSettings
 from engine.service.slot import Bench, Slot
 from engine.service.submission import Submission
-from engine.service.submit import settings_of, units_of
+from engine.service.submit import settings_of
+from engine.service.work import Work
+from engine.service.worker_memory import check_memory
 from engine.service.worker_process import JobFailed, MachineTrouble
 from engine.service.worker_protocol import request_of
 
@@ -30,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
+_LESSONS = 300  # finished jobs that a start learns from: more than count
 
 
 class Crew:
@@ -41,16 +47,21 @@ class Crew:
         self._clock = clock
         self._bench = _bench(settings)
         self._size = settings.workers
-        # By sequence: a job that is put back keeps its place.
-        self._queue: asyncio.PriorityQueue[tuple[int, Job]] = asyncio.PriorityQueue()
+        self._schedule = Schedule(settings.workers, clock)
+        self._schedule.learn(reversed(list(islice(store.newest(), _LESSONS))))
+        self._all_slots = [Slot(self._bench) for _ in range(self._size)]
         self._failing: set[Slot] = set()
         self._slots: dict[str, Slot] = {}  # by the id of the job they have
-        self._units_ahead = 0.0  # queued and running
-        self.pace = Pace()
-        self.queued = 0
+        self._last_owners: dict[Slot, str] = {}  # of the job they had last
+        self._is_quiet = asyncio.Event()  # set while no job runs
+        self._is_quiet.set()
 
     def __repr__(self) -> str:
-        return f"<Crew of {self._size}: {self.queued} queued, {self.running} running, {self.pace!r}>"
+        return f"<Crew of {self._size}: {self.queued} queued, {self.running} running, {self._schedule!r}>"
+
+    @property
+    def queued(self) -> int:
+        return len(self._schedule)
 
     @property
     def running(self) -> int:
@@ -63,11 +74,11 @@ class Crew:
 
     def eta(self, asked: Submission) -> float:
         """Return the Unix time at which `asked` would be done if it were put now."""
-        return self.pace.eta(self._clock.now(), units_of(asked), units_ahead=self._units_ahead, workers=self._size)
+        return self._schedule.eta(asked)
 
-    def duration_s(self, units: float) -> float:
-        """Return how long a job of `units` takes by itself."""
-        return self.pace.eta(0.0, units)
+    def duration_s(self, work: Work) -> float:
+        """Return how long `work` takes by itself."""
+        return self._schedule.duration_s(work)
 
     def health(self) -> Record:
         """Return what /health tells of the work."""
@@ -76,33 +87,34 @@ class Crew:
             "queued": self.queued,
             "running": self.running,
             "workers_failing": self.is_failing,
+            "worker_deaths": sum(slot.deaths for slot in self._all_slots),
         }
 
     def put(self, jobs: Iterable[Job]) -> None:
         """Queue pending jobs."""
         for job in jobs:
-            self.queued += 1
-            self._units_ahead += units_of(job.submission)
-            self._queue.put_nowait((job.submission.sequence, job))
+            self._schedule.put(job)
 
     async def cancel(self, job: Job) -> bool:
         """End `job`, queued or running, unless it has ended; durable when it returns. False when it is too late."""
-        was_waiting = job.status is Status.PENDING
         if not await self._store.cancel(job):
             return False
-        if was_waiting:
-            self.queued -= 1
-            self._units_ahead -= units_of(job.submission)
-        elif slot := self._slots.get(job.id):
-            await slot.abandon()
+        self._schedule.discard(job)
+        if slot := self._slots.get(job.id):
+            await slot.abandon(job.id)
         return True
+
+    async def drain(self) -> None:
+        """Take no more jobs from now on, and return once those that run have ended."""
+        self._schedule.close()
+        await self._is_quiet.wait()
 
     async def run(self) -> None:
         """Work until cancelled; raises MachineError when an ending can't be journaled."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for number in range(self._size):
-                    tasks.create_task(self._work(Slot(self._bench)), name=f"restoration slot {number}")
+                for number, slot in enumerate(self._all_slots):
+                    tasks.create_task(self._work(slot), name=f"restoration slot {number}")
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures
 
@@ -122,21 +134,26 @@ class Crew:
             await slot.close()
 
     async def _do_next(self, slot: Slot) -> None:
-        """Take a job once a worker is ready for it; raises MachineTrouble, the job being queued again."""
+        """Take a job once a worker is ready for it; raises MachineTrouble, the job being queued again.
+
+        Where the last job has cost the slot its worker, the start of the next one is charged to its owner.
+        """
+        began = self._clock.monotonic()
         await slot.warm()
-        if self._queue.empty():
+        if (owner := self._last_owners.pop(slot, None)) is not None:
+            self._schedule.charge(owner, self._clock.monotonic() - began)
+        if not self.queued:
             self._failing.discard(slot)  # else the next job tells whether the trouble is over
-        _, job = await self._queue.get()
-        if job.status is Status.PENDING and not job.is_settling:  # what was cancelled is no longer counted
+        job = await self._schedule.take()
+        if job.status is Status.PENDING and not job.is_settling:
             await self._do(job, slot)
         self._failing.discard(slot)
 
     async def _do(self, job: Job, slot: Slot) -> None:
-        self.queued -= 1
         self._slots[job.id] = slot
+        self._is_quiet.clear()
         began = self._clock.monotonic()
-        units = units_of(job.submission)
-        self._store.start(job, self.pace.eta(self._clock.now(), units))
+        self._store.start(job, self._schedule.began(job))
         try:
             is_done = await self._restore(job, slot)
         except MachineTrouble:
@@ -144,10 +161,11 @@ class Crew:
             raise
         finally:
             del self._slots[job.id]
-            self._units_ahead -= units
-        if is_done:
-            self.pace.learn(units, self._clock.monotonic() - began)
-        else:
+            self._schedule.ended(job)
+            if not self._slots:
+                self._is_quiet.set()
+        self._last_owners[slot] = job.owner
+        if not is_done:
             await self._remove_output(job)
         _log.info("%s %s after %.1f s", job.id, job.status, self._clock.monotonic() - began)
 
@@ -158,22 +176,30 @@ class Crew:
             # 100 is for the finished job, whose result can be fetched.
             job.progress = max(job.progress, min(99, percent))
 
+        began = self._clock.monotonic()
         try:
-            finished = await slot.restore(self._request(job), progress)
+            finished = await slot.restore(job.id, self._request(job), progress)
         except (JobFailed, UsageError) as failure:
             await self._store.fail(job, str(failure))
             return False
-        return await self._store.complete(job, finished)
+        except MachineTrouble:
+            raise
+        except Exception:  # a fault of this program's: it costs one job, not the service
+            _log.exception("%s can't be worked on", job.id)
+            await self._store.fail(job, "internal error; the service's log says more")
+            return False
+        return await self._store.complete(job, replace(finished, work_s=round(self._clock.monotonic() - began, 3)))
 
     def _put_back(self, job: Job) -> None:
         if job.status is Status.PROCESSING and not job.is_settling:
             self._store.requeue(job)
-            self.put([job])
+            self._schedule.put_back(job)
 
     def _request(self, job: Job) -> Record:
         """Return what the worker is told; raises UsageError for settings that an older version accepted."""
         asked = job.submission
-        return request_of(asked, settings_of(asked), self._files.input(job.id), self._files.output(job.id))
+        source, target = self._files.input(asked.source_id), self._files.output(job.id)
+        return request_of(asked, settings_of(asked), source, target)
 
     async def _remove_output(self, job: Job) -> None:
         try:
@@ -183,7 +209,12 @@ class Crew:
 
 
 def _bench(settings: ServiceSettings) -> Bench:
-    own = (sys.executable, "-m", "engine.service.worker", "--threads", str(settings.threads_per_worker))
+    """Raises UsageError for a memory limit that workers can't work under."""
+    check_memory(settings.worker_memory_bytes)
+    own = [sys.executable, "-m", "engine.service.worker"]
+    own += ["--threads", str(settings.threads_per_worker), "--time-limit", str(settings.job_time_limit_s)]
+    if settings.worker_memory_bytes is not None:
+        own += ["--memory", str(settings.worker_memory_bytes)]
     return Bench(
         command=settings.worker_command or own,
         threads=settings.threads_per_worker,

@@ -4,7 +4,8 @@ import asyncio
 import logging
 
 from engine.clock import Clock
-from engine.service.job_store import Job, JobStore
+from engine.service.job_store import JobStore
+from engine.service.jobs import Gone, Job
 from engine.service.parts import Pictures
 
 __all__ = ["forget", "sweep_forever"]
@@ -31,7 +32,9 @@ async def forget(jobs: list[Job], store: JobStore, files: Pictures) -> int:
 async def sweep_forever(store: JobStore, files: Pictures, clock: Clock, retention_s: float) -> None:
     """Remove stray files once, then what has grown too old, until cancelled. Trouble with files is logged."""
     try:
-        strays = await asyncio.to_thread(files.sweep, lambda name: store.get(name) is not None)
+        strays = await asyncio.to_thread(
+            files.sweep, lambda name: bool(store.get(name) or store.using(name)), clock.now()
+        )
         _log.log(logging.WARNING if strays else logging.DEBUG, "%d files without a job removed", strays)
     except OSError as error:
         _log.warning("files without a job can't be removed: %s", error)
@@ -44,6 +47,6 @@ async def sweep_forever(store: JobStore, files: Pictures, clock: Clock, retentio
         await clock.sleep(_SWEEP_EVERY_S)
 
 
-def _remove(files: Pictures, process_ids: list[str]) -> None:
-    for process_id in process_ids:
-        files.remove(process_id)
+def _remove(files: Pictures, gone: list[Gone]) -> None:
+    for each in gone:
+        files.remove(each)

@@ -1,14 +1,15 @@
 """Start the service, say where it is, stop it. The one place where its tasks begin.
 
-Stopping: no new connections, open ones get a second, workers are killed, the journal is closed. What was running
-is queued again by the next start; nothing that was answered is lost.
+Stopping: jobs that run get `drain_s` to end while everything but a submit is answered as before; then no new
+connections, open ones get a second, workers are killed, the journal is closed. What was running is queued again by
+the next start; nothing that was answered is lost.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -16,26 +17,27 @@ from aiohttp import web
 from engine.clock import Clock, SystemClock
 from engine.disk import lock_folder
 from engine.errors import MachineError, UsageError
-from engine.service.api import Api
-from engine.service.files import Files
+from engine.journal.line import Record
+from engine.service.admin import admin_app
+from engine.service.assembly import Parts, application, open_parts
+from engine.service.doorman import Doorman, Patience
+from engine.service.folder import prepare
 from engine.service.gate import Gate
-from engine.service.job_store import JobStore, open_store
-from engine.service.parts import Pictures, Restoring
-from engine.service.presign import Presigner
-from engine.service.restoration import Crew
+from engine.service.letterhead import write_line
+from engine.service.listener import Address, listening
+from engine.service.metrics import Metrics, Sources
+from engine.service.parts import Restoring
 from engine.service.retention import sweep_forever
 from engine.service.settings import ServiceSettings
-from engine.service.simulate.faults import Faults
-from engine.service.simulate.service import label, open_simulated
+from engine.service.tls import context_of
+from engine.service.webhooks import Webhooks
 
 __all__ = ["ServiceSettings", "serve"]
 
 _log = logging.getLogger(__name__)
 
 _LOCK_WAIT_S = 10.0  # a predecessor that was just told to stop may still hold the folder
-_FAREWELL_S = 1.0  # for requests that are under way when the service stops
-_BACKLOG = 1024
-_MAX_JSON_BYTES = 1024 * 1024  # of a body that is read whole; uploads are streamed under their own cap
+_ADMIN_CONNECTIONS = 40
 
 
 async def serve(
@@ -46,44 +48,22 @@ async def serve(
     Raises UsageError when the folder is in use or the address can't be bound, MachineError when the disk fails.
     """
     clock = clock or SystemClock()
-    _make_folder(settings.folder)
-    async with _locked(settings.folder, clock), _parts(settings, clock) as parts:
+    await asyncio.to_thread(prepare, settings.folder)
+    async with _locked(settings.folder, clock), open_parts(settings, clock) as parts:
         parts.crew.put(parts.store.unfinished())
         failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        async with _listening(settings, _app(settings, parts, clock, failure)) as base_url:
+        app, gate = application(parts, partial(_break, failure))
+        async with _open(parts, gate, app) as base_url:
+            parts.base_url = base_url
             on_ready(base_url)
             sweeping = sweep_forever(parts.store, parts.files, clock, settings.retention_s)
-            await _work(stop, failure, parts.crew.run(), sweeping)
+            stopping = _stopping(stop, gate, parts.crew, settings.drain_s)
+            await _work(stopping, failure, parts.crew.run(), sweeping, parts.webhooks.run())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """What stands behind the API; `faults` in a simulation only."""
-
-    store: JobStore
-    crew: Restoring
-    files: Pictures
-    faults: Faults | None = None
-
-
-@contextlib.asynccontextmanager
-async def _parts(settings: ServiceSettings, clock: Clock) -> AsyncIterator[_Parts]:
-    if settings.simulation is not None:
-        async with open_simulated(settings.folder, settings.simulation, clock) as made:
-            yield _Parts(store=made.store, crew=made.crew, files=made.pictures, faults=made.faults)
-        return
-    async with open_store(settings.folder, clock) as store:
-        files = Files(settings.folder)
-        await asyncio.to_thread(files.make)
-        yield _Parts(store=store, crew=Crew(settings, store, files, clock), files=files)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    except OSError as error:
-        raise MachineError(f"{folder} can't be used: {error.strerror or error}") from error
+def _break(failure: asyncio.Future[None], error: MachineError) -> None:
+    if not failure.done():
+        failure.set_exception(error)
 
 
 @contextlib.asynccontextmanager
@@ -102,48 +82,58 @@ async def _locked(folder: Path, clock: Clock) -> AsyncIterator[None]:
         yield
 
 
-def _app(settings: ServiceSettings, parts: _Parts, clock: Clock, failure: asyncio.Future[None]) -> web.Application:
-    def on_broken(error: MachineError) -> None:
-        if not failure.done():
-            failure.set_exception(error)
+@contextlib.asynccontextmanager
+async def _open(parts: Parts, gate: Gate, app: web.Application) -> AsyncIterator[str]:
+    """Open the port of the API, and the admin's if there is to be one; yields the API's base URL."""
+    settings = parts.settings
+    doorman = Doorman(Patience.of(settings), settings.max_connections)
+    tls = None if settings.tls is None else await asyncio.to_thread(context_of, settings.tls)
+    address = Address(host=settings.host, port=settings.port, tls=tls)
+    if settings.admin_port is None:
+        async with listening(app, address, doorman, write_line) as base_url:
+            yield base_url
+        return
+    webhooks = partial(_counts, parts.webhooks)
+    metrics = Metrics(Sources(doorman=doorman, gate=gate, store=parts.store, crew=parts.crew, webhooks=webhooks))
 
-    links = Presigner(settings.link_lifetime_s)
-    api = Api(settings=settings, store=parts.store, crew=parts.crew, files=parts.files, links=links, clock=clock)
-    middlewares = [Gate(settings.keys, on_broken).middleware]
-    if parts.faults is not None:
-        api = replace(api, admit=parts.faults.admit)
-        middlewares.append(parts.faults.middleware)
-    app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
-    if parts.faults is not None:
-        app.on_response_prepare.append(label)
-    app.add_routes(api.routes())
-    return app
+    def on_end(request: web.BaseRequest, response: web.StreamResponse) -> None:
+        write_line(request, response)
+        metrics.observe(request, response)
+
+    async with (
+        _admin(settings, admin_app(metrics, partial(_health, parts))),
+        listening(app, address, doorman, on_end) as url,
+    ):
+        yield url
+
+
+def _health(parts: Parts) -> Record:
+    # Keys that can't be read stay as they were: one that was revoked meanwhile would still be let in.
+    return {**parts.crew.health(), "keys_stale": parts.keys.is_stale}
+
+
+def _counts(webhooks: Webhooks) -> dict[str, int]:
+    return {
+        "pending": webhooks.pending,
+        "delivered": webhooks.delivered,
+        "discarded": webhooks.discarded,
+        "retried": webhooks.retries,
+    }
 
 
 @contextlib.asynccontextmanager
-async def _listening(settings: ServiceSettings, app: web.Application) -> AsyncIterator[str]:
-    # The access log would write down presigned links, which are permissions.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FAREWELL_S)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=_BACKLOG)
-        try:
-            await site.start()
-        except (OSError, OverflowError) as error:
-            raise UsageError(f"{settings.host}:{settings.port} can't be served: {error}") from error
-        yield _base_url(settings.host, runner)
-    finally:
-        await runner.cleanup()
+async def _admin(settings: ServiceSettings, app: web.Application) -> AsyncIterator[None]:
+    address = Address(host=settings.admin_host, port=settings.admin_port or 0)
+    async with listening(app, address, Doorman(Patience.of(settings), _ADMIN_CONNECTIONS), write_line) as url:
+        _log.info("metrics and health at %s", url)
+        yield
 
 
-def _base_url(host: str, runner: web.AppRunner) -> str:
-    port = runner.addresses[0][1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-async def _work(stop: asyncio.Event, failure: asyncio.Future[None], *parts: Coroutine[None, None, None]) -> None:
-    """Run `parts` until `stop` is set, one of them fails, or a request met a broken disk; then end them all."""
-    tasks = [asyncio.create_task(part) for part in (_wait(stop), *parts)]
+async def _work(
+    stopping: Coroutine[None, None, None], failure: asyncio.Future[None], *parts: Coroutine[None, None, None]
+) -> None:
+    """Run `parts` until `stopping` is done, one of them fails, or a request met a broken disk; then end them all."""
+    tasks = [asyncio.create_task(part) for part in (stopping, *parts)]
     endings: list[asyncio.Future[None]] = [failure, *tasks]
     try:
         await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
@@ -156,5 +146,15 @@ async def _work(stop: asyncio.Event, failure: asyncio.Future[None], *parts: Coro
             raise error
 
 
-async def _wait(stop: asyncio.Event) -> None:
+async def _stopping(stop: asyncio.Event, gate: Gate, crew: Restoring, drain_s: float) -> None:
+    """Return once the service is to end: after `stop`, and the end of what runs or `drain_s`."""
     await stop.wait()
+    if drain_s <= 0.0:
+        return
+    gate.takes_jobs = False
+    _log.info("stopping: what runs gets %g s to end", drain_s)
+    try:
+        async with asyncio.timeout(drain_s):
+            await crew.drain()
+    except TimeoutError:
+        _log.warning("stopping: what still runs after %g s is done again by the next start", drain_s)

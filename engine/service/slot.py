@@ -31,7 +31,9 @@ class Slot:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._worker: WorkerProcess | None = None
+        self._job_id = ""  # of the request that is being done
         self._is_abandoned = False
+        self.deaths = 0  # of workers that had a request, each with its own end
 
     def __repr__(self) -> str:
         return f"<Slot: {self._worker!r}>"
@@ -40,12 +42,32 @@ class Slot:
         """Have a worker ready before the next request; raises MachineTrouble."""
         await self._ready()
 
-    async def restore(self, request: Record, on_progress: Callable[[int], None]) -> Finished:
-        """Have `request` done; raises JobFailed, also when it was abandoned, and MachineTrouble.
+    async def restore(self, job_id: str, request: Record, on_progress: Callable[[int], None]) -> Finished:
+        """Have `request` of a job done; raises JobFailed, also when it was abandoned, and MachineTrouble.
 
         Only the deaths of workers that had the request count as attempts.
         """
-        self._is_abandoned = False
+        self._job_id, self._is_abandoned = job_id, False
+        try:
+            return await self._in_attempts(request, on_progress)
+        finally:
+            self._job_id = ""
+
+    async def abandon(self, job_id: str) -> None:
+        """Have the request of that job fail, without another attempt, if it is the one that is being done."""
+        if job_id != self._job_id:
+            return
+        self._is_abandoned = True
+        if self._worker is not None:
+            await self._worker.kill()
+
+    async def close(self) -> None:
+        """Kill the worker, if there is one."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await asyncio.shield(worker.kill())
+
+    async def _in_attempts(self, request: Record, on_progress: Callable[[int], None]) -> Finished:
         death = ""
         for _ in range(_ATTEMPTS):
             try:
@@ -59,20 +81,9 @@ class Slot:
                 if self._is_abandoned:
                     break
                 death = str(died)
+                self.deaths += 1
                 _log.error("%s; its job was %s", death, request["source"])
         raise JobFailed("abandoned" if self._is_abandoned else f"{death}; tried {_ATTEMPTS} times")
-
-    async def abandon(self) -> None:
-        """Have the request that is being done fail, without another attempt."""
-        self._is_abandoned = True
-        if self._worker is not None:
-            await self._worker.kill()
-
-    async def close(self) -> None:
-        """Kill the worker, if there is one."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            await asyncio.shield(worker.kill())
 
     async def _attempt(self, request: Record, on_progress: Callable[[int], None]) -> Finished:
         limit_s = self._bench.job_time_limit_s

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 import orjson
 from aiohttp import web
 
-from engine.job.parameters import MODEL
 from engine.journal.line import Json, Record
+from engine.service.route import SERVED
+from engine.service.submission import RESTORE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from engine.service.job_store import Job
+    from engine.service.jobs import Job
 
 __all__ = ["answer", "error", "row"]
 
@@ -42,10 +43,10 @@ def row(job: "Job") -> Record:
         "output_format": asked.output_format,
         "output_height": asked.output_height if made is None else made.output_height,
         "output_width": asked.output_width if made is None else made.output_width,
-        "category": "Restore",
+        "category": SERVED[asked.route].category,
         "model_type": "GAN",
-        "model": MODEL,
-        "crop_to_fill": False,
+        "model": asked.model,
+        "crop_to_fill": '"crop_to_fill":true' in asked.options_json,
         "options_json": asked.options_json,
         "status": job.status,
         "progress": job.progress,
@@ -55,7 +56,8 @@ def row(job: "Job") -> Record:
         "credits": asked.price if made is not None else 0,
     }
     if made is not None:
-        fields["faces"] = made.faces
+        if asked.route == RESTORE:  # nobody looks for any elsewhere
+            fields["faces"] = made.faces
         fields["warnings"] = asked.warnings + made.warnings
         fields["output_sha256"] = made.sha256
         fields["output_bytes"] = made.size_bytes

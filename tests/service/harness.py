@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import io
+import logging
+import re
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +68,10 @@ class Fetched:
 class Running:
     """One running service, seen by a client that holds its key."""
 
-    def __init__(self, base: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, base: str, session: aiohttp.ClientSession, admin: str = "") -> None:
         self.base = base
         self.session = session
+        self.admin = admin
 
     async def call(self, method: str, path: str, **options):
         """Return (status, JSON or None) of one call under the API's base path, or any path that starts with '//'."""
@@ -111,6 +114,11 @@ class Running:
         assert status == 200, answer
         return answer
 
+    async def health(self):
+        """Return the whole /health, as the admin port tells it."""
+        async with self.session.get(self.admin + "/health") as response:
+            return await response.json()
+
     async def fetch(self, url: str, *, method: str = "GET", **headers: str):
         """Return what a stranger without the key gets from `url`; underscores in header names become dashes."""
         dashed = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -121,17 +129,38 @@ class Running:
 @contextlib.asynccontextmanager
 async def running(folder: Path, *, clock=None, **settings) -> AsyncIterator[Running]:
     """Serve `folder` with scripted workers for as long as the block runs."""
-    values = {"keys": frozenset({KEY}), "workers": 2, "worker_command": SCRIPTED, **settings}
+    values = {"keys": frozenset({KEY}), "workers": 2, "worker_command": SCRIPTED, "admin_port": 0, **settings}
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
-    task = asyncio.create_task(serve(ServiceSettings(folder=folder, **values), ready.set_result, stop, clock=clock))
-    await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+    with _listening_for_admin() as heard:
+        task = asyncio.create_task(serve(ServiceSettings(folder=folder, **values), ready.set_result, stop, clock=clock))
+        await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         ready.cancel()
         await task
     try:
         async with aiohttp.ClientSession(headers={"X-API-Key": KEY}) as session:
-            yield Running(ready.result(), session)
+            yield Running(ready.result(), session, "".join(heard))
     finally:
         stop.set()
         await task
+
+
+@contextlib.contextmanager
+def _listening_for_admin() -> Iterator[list[str]]:
+    """Gather the URL of the admin port, which only the log tells."""
+    heard: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.extend(re.findall(r"metrics and health at (\S+)", record.getMessage()))
+
+    log, ear = logging.getLogger("engine.service.server"), Ear()
+    before = log.level
+    log.addHandler(ear)
+    log.setLevel(logging.INFO)
+    try:
+        yield heard
+    finally:
+        log.setLevel(before)
+        log.removeHandler(ear)

@@ -1,6 +1,8 @@
 """Presigned links: whole files, ranges, HEAD, entity tags, and links that do not hold."""
 
 import asyncio
+import stat
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import pytest
@@ -173,34 +175,65 @@ async def test_a_link_expires_and_a_new_one_can_be_had(tmp_path):
         assert (await service.fetch(new["download_url"])).status == 200
 
 
-async def test_a_link_dies_with_the_service_that_made_it(tmp_path):
-    """After a restart an old link is 403: its secret is gone."""
-    async with running(tmp_path / "service") as service:
+async def test_a_link_outlives_the_service_that_made_it(tmp_path):
+    """After a restart a link still holds: its secret is kept, readable by the owner only."""
+    folder = tmp_path / "service"
+    async with running(folder) as service:
         process_id = await service.submit()
         await service.reached(process_id, "Completed")
         link = (await service.link(process_id))["download_url"]
         base = service.base
-    async with running(tmp_path / "service") as service:
+    assert stat.S_IMODE((folder / "secret").stat().st_mode) == 0o600
+    async with running(folder) as service:
+        assert (await service.fetch(link.replace(base, service.base))).status == 200
+
+
+async def test_a_lost_secret_makes_every_link_void(tmp_path):
+    """Whoever deletes the secret ends all links that are about."""
+    folder = tmp_path / "service"
+    async with running(folder) as service:
+        process_id = await service.submit()
+        await service.reached(process_id, "Completed")
+        link = (await service.link(process_id))["download_url"]
+        base = service.base
+    (folder / "secret").unlink()
+    async with running(folder) as service:
         assert (await service.fetch(link.replace(base, service.base))).status == 403
         assert (await service.fetch((await service.link(process_id))["download_url"])).status == 200
 
 
-def test_a_signature_is_bound_to_method_path_and_time():
-    """The same path signed for another method, for another path or too long ago proves nothing."""
+async def test_a_link_dies_with_the_key_that_it_was_made_for(tmp_path):
+    """Whoever starts the service with another key has no links about that were made for the old one."""
+    folder = tmp_path / "service"
+    async with running(folder) as service:
+        process_id = await service.submit()
+        await service.reached(process_id, "Completed")
+        link = (await service.link(process_id))["download_url"]
+        base = service.base
+    async with running(folder, keys=frozenset({"another key"})) as service:
+        assert (await service.fetch(link.replace(base, service.base))).status == 403
+
+
+def test_a_signature_is_bound_to_method_path_time_and_key():
+    """The same path signed for another method, path or key, or too long ago, proves nothing."""
     links = Presigner(10.0, b"secret")
-    query, expires = links.sign("GET", "/files/a", 100.0)
-    signature = query.rpartition("=")[2]
-    assert expires == 110
-    assert links.is_valid("GET", "/files/a", "110", signature, 109.9)
-    assert links.is_valid("HEAD", "/files/a", "110", signature, 109.9)
-    for method, path, when, now in [
-        ("DELETE", "/files/a", "110", 100.0),
-        ("GET", "/files/b", "110", 100.0),
-        ("GET", "/files/a", "111", 100.0),
-        ("GET", "/files/a", "110", 110.0),
-        ("GET", "/files/a", "", 100.0),
-        ("GET", "/files/a", "9" * 5000, 100.0),
-        ("GET", "/files/a", "\u0661\u0661\u0660", 100.0),
+    url, expires = links.sign("GET", "/files/a", "studio", 100.0)
+    good = dict(parse_qsl(urlsplit(url).query))
+    assert (expires, good["key"]) == (110, "studio")
+    assert links.mark_in("GET", "/files/a", good, 109.9) == "studio"
+    assert links.mark_in("HEAD", "/files/a", good, 109.9) == "studio"
+    for method, path, changed, now in [
+        ("DELETE", "/files/a", {}, 100.0),
+        ("GET", "/files/b", {}, 100.0),
+        ("GET", "/files/a", {"key": "other"}, 100.0),
+        ("GET", "/files/a", {"key": ""}, 100.0),
+        ("GET", "/files/a", {"expires": "111"}, 100.0),
+        ("GET", "/files/a", {}, 110.0),
+        ("GET", "/files/a", {"expires": ""}, 100.0),
+        ("GET", "/files/a", {"expires": "9" * 5000}, 100.0),
+        ("GET", "/files/a", {"expires": "\u0661\u0661\u0660"}, 100.0),
+        ("GET", "/files/a", {"signature": ""}, 100.0),
     ]:
-        assert not links.is_valid(method, path, when, signature, now)
-    assert not Presigner(10.0, b"other").is_valid("GET", "/files/a", "110", signature, 100.0)
+        assert links.mark_in(method, path, good | changed, now) is None
+    assert Presigner(10.0, b"other").mark_in("GET", "/files/a", good, 100.0) is None
+    assert links.mark_in("GET", "/files/a", {}, 100.0) is None

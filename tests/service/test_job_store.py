@@ -75,11 +75,11 @@ async def test_a_job_is_accepted_only_once_it_is_on_disk():
         file.gate.clear()
         accepting = asyncio.create_task(store.accept(_draft()))
         await _turns()
-        assert (accepting.done(), store.get("one"), store.page(10, None)) == (False, None, ([], None))
-        assert (store.reserved_credits(), file.lines) == (2, [])
+        assert (accepting.done(), store.get("one"), store.page("", 10, None)) == (False, None, ([], None))
+        assert (store.reserved_credits(""), file.lines) == (2, [])
         file.gate.set()
         job = await accepting
-        assert (store.get("one"), store.reserved_credits(), len(file.lines)) == (job, 2, 1)
+        assert (store.get("one"), store.reserved_credits(""), len(file.lines)) == (job, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ async def test_a_failed_write_leaves_no_job_and_no_reservation():
         file.fails = True
         with pytest.raises(MachineError, match="No space left"):
             await store.accept(_draft())
-        assert (store.get("one"), store.reserved_credits(), store.ledger.accepted) == (None, 0, 0)
+        assert (store.get("one"), store.reserved_credits(""), store.ledger.accepted) == (None, 0, 0)
         assert repr(store) == "<JobStore: 0 jobs, 0 ever accepted>"
 
 

@@ -78,17 +78,17 @@ async def test_download_before_the_end_is_409(service, tmp_path):
 
 
 async def test_health_needs_no_key_and_counts(service, tmp_path):
-    """Anybody may ask how the service is; queued and running jobs are counted."""
+    """Anybody may ask whether the service is there; the admin port counts queued and running jobs."""
     gate = tmp_path / "gate"
     jobs = [await service.submit(f"wait {gate}") for _ in range(3)]
 
     async def is_busy():
-        response = await service.fetch(service.base + "/health")
-        health = orjson.loads(response.body)
+        health = await service.health()
         return health if health["running"] == 2 else None
 
     health = await until(is_busy, "two running jobs")
     assert (health["status"], health["workers"], health["queued"]) == ("ok", 2, 1)
+    assert orjson.loads((await service.fetch(service.base + "/health")).body) == {"status": "ok"}
     gate.touch()
     for process_id in jobs:
         await service.reached(process_id, "Completed")
@@ -190,10 +190,11 @@ async def test_deleting_removes_the_row_and_both_files(service, tmp_path):
     process_id = await service.submit()
     await service.reached(process_id, "Completed")
     stored = tmp_path / "service"
-    assert len(list(stored.rglob(process_id))) == 2
+    source_id = (await service.row(process_id))["source_id"]
+    assert [len(list(stored.rglob(name))) for name in (process_id, source_id)] == [1, 1]
     link = await service.link(process_id)
     assert await service.call("DELETE", f"/status/{process_id}") == (204, None)
-    assert not list(stored.rglob(process_id + "*"))
+    assert not [*stored.rglob(process_id + "*"), *stored.rglob(source_id + "*")]
     assert (await service.call("GET", f"/status/{process_id}"))[0] == 404
     assert (await service.fetch(link["download_url"])).status == 404
 
@@ -295,11 +296,12 @@ async def test_a_cancelled_job_is_no_longer_ahead_of_others(tmp_path):
         busy = await service.submit(f"wait {gate}")
         await service.reached(busy, "Processing")
         first = await _time_to_go(service)
+        assert await service.call("DELETE", f"/cancel/{first[0]}") == (204, None)
         for _ in range(20):
             waiting = await service.submit(output_width="8000")
             assert await service.call("DELETE", f"/cancel/{waiting}") == (204, None)
-        assert await service.call("DELETE", f"/cancel/{first[0]}") == (204, None)
-        assert (await _time_to_go(service))[1] == pytest.approx(first[1], rel=0.01)
+        # No more than at first: of the busy worker's job some has been done meanwhile.
+        assert 0.0 < (await _time_to_go(service))[1] <= first[1]
         gate.touch()
         await service.reached(busy, "Completed")
 

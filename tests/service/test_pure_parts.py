@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from engine.service.credits import Ledger
 from engine.service.disposition import parse_disposition
-from engine.service.eta import Pace, work_units
 from engine.service.job_state import TABLE, Event, IllegalStep, Status, step
 from engine.service.listing import Listing
 from engine.service.multipart import Body, Malformed, Multipart, Part
@@ -132,18 +131,6 @@ def test_an_ended_job_takes_no_event():
                 with pytest.raises(IllegalStep):
                     step(status, event)
     assert not [status for status, _ in TABLE if status.is_final]
-
-
-def test_the_pace_follows_what_was_measured():
-    """The first job sets the pace, later ones move it, and work ahead is shared by the workers."""
-    pace = Pace()
-    pace.learn(2.0, 8.0)
-    assert pace.eta(100.0, 1.0) == 104.0
-    assert pace.eta(100.0, 1.0, units_ahead=6.0, workers=3) == 112.0
-    for _ in range(50):
-        pace.learn(1.0, 1.0)
-    assert pace.eta(0.0, 1.0) == pytest.approx(1.0, rel=0.01)
-    assert work_units(10, 10) == 0.5
 
 
 def test_the_ledger_balances():

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import stat
 import sys
@@ -17,7 +16,7 @@ from engine.errors import MachineError, UsageError
 from engine.journal.line import encode
 from engine.service.credits import JOURNAL_NAME, read_ledger
 from engine.service.settings import ServiceSettings
-from tests.service.harness import KEY, ImpatientClock, Running, picture, running, until
+from tests.service.harness import KEY, ImpatientClock, Running, ShiftedClock, picture, running, until
 
 
 async def test_jobs_survive_a_restart(tmp_path):
@@ -179,21 +178,55 @@ async def test_a_damaged_line_costs_only_its_own_job(tmp_path, caplog):
 
 
 async def test_files_without_a_job_are_swept(tmp_path):
-    """What a crash left between an upload and its acceptance is removed by the next start; jobs keep theirs."""
+    """What a crash left between an upload and its acceptance is removed by the next start; jobs keep theirs, and what
+    is not of the service's making stays.
+    """
     folder = tmp_path / "service"
     async with running(folder) as service:
         process_id = await service.submit()
         await service.reached(process_id, "Completed")
-    stray = folder / "inputs" / "ab" / "abandoned"
+    stray = folder / "inputs" / "ab" / "ab345678-0000-4000-8000-000000000000"
     stray.write_bytes(b"half a picture")
-    os.utime(stray, (1.0, 1.0))
-    async with running(folder) as service:
+    others = [folder / "inputs" / "ab" / "aunt may.jpg", folder / "inputs" / "scans" / stray.name]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"somebody's")
+    clock = ShiftedClock()
+    clock.ahead_s = 10.0
+    async with running(folder, clock=clock) as service:
 
         async def is_swept():
             return not stray.exists()
 
         await until(is_swept, "the sweep")
+        assert all(path.exists() for path in others)
         assert (await service.fetch((await service.link(process_id))["download_url"])).status == 200
+
+
+async def test_pictures_without_a_journal_are_not_touched(tmp_path):
+    """Whoever lost the journal is told, before the sweep takes every picture for a crash's."""
+    folder = tmp_path / "service"
+    async with running(folder) as service:
+        await service.reached(await service.submit(), "Completed")
+    (folder / "journal.jsonl").unlink()
+    with pytest.raises(UsageError, match=r"no journal\.jsonl: bring that back"):
+        async with running(folder):
+            pass
+    assert len([path for kind in ("inputs", "outputs") for path in (folder / kind).rglob("*") if path.is_file()]) == 2
+
+
+async def test_somebody_elses_folder_is_refused_as_it_is(tmp_path):
+    """A folder that is open to others and holds their files keeps both; an empty one is closed to others."""
+    folder = tmp_path / "project"
+    folder.mkdir(mode=0o755)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.txt"):
+        async with running(folder):
+            pass
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    (folder / "notes.txt").unlink()
+    async with running(folder):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 async def test_the_folder_belongs_to_one_service_and_one_user(tmp_path):
@@ -242,11 +275,18 @@ async def test_the_key_is_never_written_down(tmp_path, caplog):
     assert KEY not in repr(ServiceSettings(folder=tmp_path, keys=frozenset({KEY})))
 
 
-@pytest.mark.parametrize("wrong", [{"keys": frozenset()}, {"keys": frozenset({""})}, {"workers": 0}])
+@pytest.mark.parametrize("wrong", [{"keys": frozenset({""})}, {"workers": 0}])
 def test_impossible_settings_are_refused(tmp_path, wrong):
-    """A service without a key or without a worker is a usage error before anything starts."""
+    """An empty key, or no worker, is a usage error before anything starts."""
     with pytest.raises(UsageError):
         ServiceSettings(**{"folder": tmp_path, "keys": frozenset({KEY}), **wrong})
+
+
+async def test_a_service_needs_a_key(tmp_path):
+    """With no key given and none in its folder nothing is served."""
+    with pytest.raises(UsageError, match="at least one API key"):
+        async with running(tmp_path / "service", keys=frozenset()):
+            pass
 
 
 async def test_a_record_without_credits_does_not_stop_the_service(tmp_path, caplog):

@@ -37,7 +37,7 @@ async def test_the_row_is_filled_from_the_header_before_decoding(service, tmp_pa
         "model_type": "GAN",
         "model": "Faces",
         "crop_to_fill": False,
-        "options_json": '{"strength":0.5,"output_width":80}',
+        "options_json": '{"output_width":80,"strength":0.5}',
         "credits": 0,
     }
     assert {name: row[name] for name in expected} == expected
@@ -62,10 +62,13 @@ async def test_the_filename_is_kept_verbatim_and_is_never_a_path(service, tmp_pa
     ("data", "fields", "status", "words"),
     [
         (None, {}, 400, "one of image, source_url, source_id"),
-        (None, {"source_url": "http://x/a.png"}, 400, "source_url: not supported by this service yet"),
-        (None, {"source_id": "s"}, 400, "source_id: not supported by this service yet"),
+        (None, {"source_url": "http://127.0.0.1/a.png"}, 400, "source_url: "),
+        (None, {"source_url": ""}, 400, "source_url: "),
+        (None, {"source_id": "s"}, 400, "source_id: no input has this id"),
+        (None, {"source_id": "s", "source_url": "http://x/a.png"}, 400, "exactly one of"),
+        (picture(), {"webhook_url": "http://10.0.0.1/hook"}, 400, "webhook_url: "),
         (picture(), {"source_id": "s"}, 400, "exactly one of"),
-        (picture(), {"model": "Dust-Scratch"}, 400, "knows 'Faces'"),
+        (picture(), {"model": "Dust-Scratch"}, 400, "serves 'Faces'"),
         (picture(), {"strength": "1.5"}, 422, "strength: 1.5 is not a number from 0.0 to 1.0"),
         (picture(), {"output_format": "webp"}, 422, "output_format"),
         (picture(), {"output_width": "32001"}, 422, "32000"),
@@ -117,10 +120,10 @@ async def test_unknown_settings_are_ignored(service):
 
 
 async def test_what_is_accepted_but_not_used_is_said(service):
-    """A reference picture, a webhook and a wrong input size end up as warnings of the row."""
-    process_id = await service.submit(reference_uri="https://x/y", webhook_url="https://x/z", input_width="7")
+    """A reference picture and a wrong input size end up as warnings of the row."""
+    process_id = await service.submit(reference_uri="https://x/y", input_width="7")
     warnings = (await service.reached(process_id, "Completed"))["warnings"]
-    assert [text.split(":")[0] for text in warnings] == ["reference_uri", "webhook_url", "input size", "scripted"]
+    assert [text.split(":")[0] for text in warnings] == ["reference_uri", "input size", "scripted"]
 
 
 async def test_another_content_type_is_415(service):
@@ -150,11 +153,11 @@ async def test_a_malformed_form_is_400(service, body, words):
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("path", ["/restore-gen/async", "/estimate"])
-async def test_a_body_that_belies_its_encoding_is_400(service, tmp_path, path, encoding):
-    """A body that does not unpack is the sender's mistake, said in JSON; no file stays."""
+async def test_a_packed_body_is_415(service, tmp_path, path, encoding):
+    """No body is unpacked, whether it could be or not; no file stays."""
     headers = {"Content-Type": "multipart/form-data; boundary=b", "Content-Encoding": encoding}
     status, answer = await service.call("POST", path, data=b"this is not packed", headers=headers)
-    assert (status, answer["code"]) == (400, 400)
+    assert (status, answer["code"]) == (415, 415)
     assert not [found for found in (tmp_path / "service" / "inputs").rglob("*") if found.is_file()]
 
 
@@ -202,6 +205,8 @@ async def test_a_large_upload_arrives_whole(service):
 async def test_402_when_the_credits_do_not_suffice(tmp_path):
     """Reserved and charged credits both count against what was granted; a failed job gives its share back."""
     async with running(tmp_path / "service", credits=2) as service:
+        status, answer = await service.post(picture(), output_width="9000")
+        assert (status, answer["message"]) == (402, "the job costs 3 credits and 2 are available")
         failed = await service.submit("fail")
         await service.reached(failed, "Failed")
         gate = tmp_path / "gate"
@@ -212,8 +217,7 @@ async def test_402_when_the_credits_do_not_suffice(tmp_path):
             {"available_credits": 0, "reserved_credits": 1, "total_credits": 1},
         )
         status, answer = await service.post(picture())
-        assert status == 402
-        assert "costs 1 credits and 0 are available" in answer["message"]
+        assert (status, answer["message"]) == (402, "no credits are available")
         gate.touch()
         await service.reached(second, "Completed")
         assert (await service.row(second))["credits"] == 1
@@ -240,3 +244,21 @@ async def test_401_without_the_right_key(service, method, path, key):
     async with aiohttp.ClientSession() as stranger, stranger.request(method, url, headers=headers) as response:
         assert response.status == 401
         assert (await response.json())["code"] == 401
+
+
+async def test_all_fields_together_have_a_size(service):
+    """Fields that are short enough each are refused where they are too many bytes together, names included."""
+    fields = {f"field{n}": "x" * 60_000 for n in range(5)}
+    status, answer = await service.post(picture(), **fields)
+    assert (status, answer["message"]) == (413, "the fields of the form are longer than 262144 bytes together")
+    names = {f"{n}" + "n" * 15_000: "" for n in range(18)}
+    assert (await service.post(picture(), **names))[0] == 413
+    assert await service.call("GET", "/status") == (200, [])
+
+
+async def test_a_long_webhook_address_is_400(service):
+    """It would be kept with the job."""
+    url = "https://hooks.example.com/" + "x" * 3000
+    status, answer = await service.post(picture(), webhook_url=url)
+    assert status == 400
+    assert answer["message"].startswith("webhook_url: ")

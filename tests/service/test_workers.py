@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import orjson
 import pytest
 
 from engine.service.credits import read_ledger
@@ -43,7 +42,7 @@ async def test_a_hanging_worker_is_ended_at_the_time_limit(tmp_path):
 
 async def _is_failing(service):
     """Say whether /health reports workers that can't work."""
-    return orjson.loads((await service.fetch(service.base + "/health")).body)["workers_failing"]
+    return (await service.health())["workers_failing"]
 
 
 def _until_exists(path, code):
@@ -157,4 +156,5 @@ async def test_a_job_that_is_cancelled_leaves_no_half_output(service, tmp_path):
         return not list((tmp_path / "service" / "outputs").rglob(process_id + "*"))
 
     await until(is_clean, "the outputs to be clean")
-    assert list((tmp_path / "service" / "inputs").rglob(process_id))
+    source_id = (await service.row(process_id))["source_id"]
+    assert list((tmp_path / "service" / "inputs").rglob(source_id))

@@ -12,12 +12,14 @@ from collections.abc import Iterable
 from engine.clock import Clock
 from engine.journal.line import Record
 from engine.service.job_state import Status
-from engine.service.job_store import Job, JobStore
+from engine.service.job_store import JobStore
+from engine.service.jobs import Job
 from engine.service.simulate.dice import Dice
 from engine.service.simulate.latency import Line
 from engine.service.simulate.results import Results
 from engine.service.simulate.simulation import Simulation
 from engine.service.submission import Finished, Submission
+from engine.service.work import Work
 
 __all__ = ["SimulatedCrew"]
 
@@ -42,6 +44,7 @@ class SimulatedCrew:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._is_draining = False
         self._counts = {Status.PENDING: 0, Status.PROCESSING: 0}
 
     def __repr__(self) -> str:
@@ -54,7 +57,7 @@ class SimulatedCrew:
         forecast_s = self._latency.forecast_s(sum(self._counts.values()))
         return self._clock.now() + forecast_s * told.eta_factor * math.exp(told.eta_noise * noise)
 
-    def duration_s(self, _units: float) -> float:
+    def duration_s(self, _work: Work) -> float:
         return self._latency.median_s
 
     def put(self, jobs: Iterable[Job]) -> None:
@@ -88,6 +91,12 @@ class SimulatedCrew:
             "workers_failing": False,
         }
 
+    async def drain(self) -> None:
+        """Begin no more jobs from now on, and return once those at work have ended."""
+        self._is_draining = True
+        while self._counts[Status.PROCESSING]:
+            await self._clock.sleep(_TICK_S)
+
     async def run(self) -> None:
         """End jobs as their moments come, until cancelled; raises MachineError when the journal can't be written."""
         try:
@@ -109,6 +118,8 @@ class SimulatedCrew:
             _, sequence, end, job = heapq.heappop(self._moments)
             if job.is_settling:  # it is being cancelled
                 continue
+            if job.status is Status.PENDING and self._is_draining:
+                continue  # the next start finds it in the journal
             if job.status is Status.PENDING:
                 self._begin(job)
                 heapq.heappush(self._moments, (end, sequence, end, job))

@@ -18,7 +18,7 @@ from engine.service.refusal import Refusal
 from engine.service.simulate.dice import Dice
 from engine.service.simulate.made_file import Delivery
 from engine.service.simulate.simulation import Simulation
-from engine.service.simulate.token_bucket import TokenBucket
+from engine.service.token_bucket import TokenBucket
 from engine.service.wire import error
 
 __all__ = ["Faults"]

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from engine.clock import Clock
 from engine.service.files import about
-from engine.service.job_store import Job
+from engine.service.jobs import Gone, Job
 from engine.service.refusal import Refusal
 from engine.service.simulate.faults import Faults
 from engine.service.simulate.made_file import MadeFile
@@ -24,7 +24,7 @@ class SimulatedPictures:
         self._faults = faults
         self._clock = clock
 
-    def incoming(self, _process_id: str) -> ForgottenUpload:
+    def incoming(self, _source_id: str) -> ForgottenUpload:
         return ForgottenUpload()
 
     async def input_file(self, _job: Job) -> web.StreamResponse:
@@ -38,8 +38,8 @@ class SimulatedPictures:
         headers = about(asked.output_format, job.id)
         return MadeFile(result, headers, modified=job.modified, delivery=delivery, clock=self._clock)
 
-    def remove(self, process_id: str) -> None:
+    def remove(self, gone: Gone) -> None:
         """Do nothing: there are no files."""
 
-    def sweep(self, _is_known: Callable[[str], bool]) -> int:
+    def sweep(self, _is_known: Callable[[str], bool], _before: float) -> int:
         return 0

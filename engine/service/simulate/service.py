@@ -11,7 +11,8 @@ from aiohttp import web
 
 from engine.clock import Clock
 from engine.service.credits import JOURNAL_NAME
-from engine.service.job_store import Jobs, JobStore, replay
+from engine.service.job_store import JobStore, replay
+from engine.service.jobs import Jobs
 from engine.service.simulate.crew import SimulatedCrew
 from engine.service.simulate.faults import Faults
 from engine.service.simulate.journal import UnsyncedJournal

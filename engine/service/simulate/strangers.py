@@ -5,7 +5,9 @@ They can be read and fetched, but neither cancelled nor deleted, and they are in
 
 from engine.clock import Clock
 from engine.service.job_state import Status
-from engine.service.job_store import Job, Jobs, JobStore, Journal
+from engine.service.job_store import JobStore, Journal
+from engine.service.jobs import Job, Jobs
+from engine.service.key import OWN
 from engine.service.simulate.results import Result
 from engine.service.submission import Finished, Submission
 
@@ -37,7 +39,7 @@ class Strangers:
     def enter(self, jobs: Jobs) -> None:
         """Take the places before the first job in the listing of `jobs`."""
         for number in range(1, self._count + 1):
-            jobs.listing.add(-number, _id(number))
+            jobs.account(OWN).listing.add(-number, _id(number))
 
     def find(self, process_id: str) -> Job | None:
         """Return the row with this id, made anew every time; None when it is none of these."""

@@ -3,7 +3,9 @@
 import io
 
 from engine.picture import Claims
+from engine.service.jobs import Job
 from engine.service.picture_head import read_head
+from engine.service.upload import Arrived
 
 __all__ = ["ForgottenUpload"]
 
@@ -17,9 +19,15 @@ class ForgottenUpload:
     async def add(self, data: bytes) -> None:
         self._buffer += data
 
-    async def finish(self) -> Claims:
+    async def finish(self) -> Arrived:
         data, self._buffer = bytes(self._buffer), bytearray()
-        return read_head(io.BytesIO(data))
+        return Arrived(head=read_head(io.BytesIO(data)))
+
+    async def adopt(self, job: Job, kind: str) -> Arrived:
+        asked = job.submission
+        if kind == "inputs":
+            return Arrived(head=Claims(format=asked.input_format, width=asked.input_width, height=asked.input_height))
+        return Arrived(head=Claims(format=asked.output_format, width=asked.output_width, height=asked.output_height))
 
     def discard(self) -> None:
         self._buffer = bytearray()

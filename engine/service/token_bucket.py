@@ -26,15 +26,23 @@ class TokenBucket:
 
     def take(self, now_s: float) -> float:
         """Take a token and return 0, or the seconds until there is one."""
-        if self._began_s is None:
-            self._began_s = now_s
-        self._advance(now_s - self._began_s)
+        self._advance(self._since_first(now_s))
         if self._rate is None:
             return 0.0
         if self._tokens >= 1.0:
             self._tokens -= 1.0
             return 0.0
         return (1.0 - self._tokens) / self._rate
+
+    def is_full(self, now_s: float) -> bool:
+        """Say whether all tokens are back: such a bucket says no more than a new one."""
+        self._advance(self._since_first(now_s))
+        return self._tokens >= self._capacity()
+
+    def _since_first(self, now_s: float) -> float:
+        if self._began_s is None:
+            self._began_s = now_s
+        return now_s - self._began_s
 
     def _advance(self, to_s: float) -> None:
         while self._steps and self._steps[0][0] <= to_s:

@@ -1,6 +1,6 @@
 """The rate limit as pure arithmetic: time is passed in."""
 
-from engine.service.simulate.token_bucket import TokenBucket
+from engine.service.token_bucket import TokenBucket
 
 
 def _granted(bucket, begin_s, end_s, every_s):

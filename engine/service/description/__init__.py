@@ -1,0 +1,1 @@
+"""The service described: schemas, answers, calls, and how they are shown. Data and text; knows no request."""
