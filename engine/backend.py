@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from engine.disk import private
 from engine.errors import LOCAL_LIBRARIES, MachineError, MissingExtra, UsageError
 from engine.remote.endpoint import Endpoint
 from engine.service.simulate.simulation import load_simulation
-from engine.settings import api_key
+from engine.settings import api_keys
 
 __all__ = ["check_backend", "open_backend"]
 
@@ -45,11 +46,33 @@ def check_backend(backend: str, simulation: Path | None = None) -> None:
         if any(importlib.util.find_spec(library) is None for library in LOCAL_LIBRARIES):
             raise MissingExtra("local", "--backend local")
         return
-    if backend != "topaz" and urlsplit(backend).scheme not in ("http", "https"):
-        raise UsageError(f"--backend {backend}: is not simulated, local, topaz or a base URL (http:// or https://)")
-    if urlsplit(backend).username or urlsplit(backend).password:
+    for each in _places(backend):
+        _check_place(each)
+    _members(backend)
+
+
+def _check_place(place: str) -> None:
+    if place != "topaz" and urlsplit(place).scheme not in ("http", "https"):
+        raise UsageError(f"--backend {place}: is not simulated, local, topaz or a base URL (http:// or https://)")
+    if urlsplit(place).username or urlsplit(place).password:
         raise UsageError("--backend: a URL must not hold a password; the key goes into FACE_RECOVERY_API_KEY")
-    api_key(backend)
+
+
+def _places(backend: str) -> list[str]:
+    return [each.strip() for each in backend.split(",")]
+
+
+def _members(backend: str) -> list[tuple[str, str]]:
+    """Return base URL and key of each member: one key for all URLs, one for each, or several for the only one."""
+    urls = [TOPAZ_BASE if place == "topaz" else place for place in _places(backend)]
+    keys = api_keys(backend)
+    if len(urls) > 1 and len(keys) not in (1, len(urls)):
+        raise UsageError(
+            f"--backend names {len(urls)} addresses and FACE_RECOVERY_API_KEY {len(keys)} keys: "
+            "give one key for all, or one for each"
+        )
+    count = max(len(urls), len(keys))
+    return list(zip(urls * (count // len(urls)), keys * (count // len(keys)), strict=True))
 
 
 @contextlib.asynccontextmanager
@@ -62,8 +85,8 @@ async def open_backend(
     """
     check_backend(backend, simulation)
     if backend not in _EMBEDDED:
-        base_url = TOPAZ_BASE if backend == "topaz" else backend
-        yield Endpoint(name=backend, base_url=base_url, key=api_key(backend))
+        (base_url, key), *others = _members(backend)
+        yield Endpoint(name=backend, base_url=base_url, key=key, others=tuple(others), has_account=True)
         return
     child = _Child(service, _options(backend, workers, simulation))
     base_url = await child.start()
@@ -116,7 +139,7 @@ class _Child:
         environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
         command = [sys.executable, "-m", "engine", "serve", "--child", "--folder", str(self._folder)]
         command += ["--port", str(self._port), *self._options]
-        with self._log.open("ab") as log:
+        with os.fdopen(private(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as log:
             return await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.PIPE,

@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from engine.errors import EngineError, Fault
+from engine.job.address import redacted
 
 __all__ = ["Call", "Kind", "RemoteError", "classify", "parse_retry_after"]
 
@@ -14,15 +15,19 @@ MAX_RETRY_AFTER_S = 900.0
 
 
 class Call(StrEnum):
-    """The calls of the contract that the engine makes."""
+    """The calls of the contract; the engine makes all but FORGET_ALL, which is for other users of the client."""
 
     SUBMIT = "submit"
     STATUS = "status"
     LISTING = "listing"
     LINK = "link"
+    INPUT_LINK = "input link"
     FILE = "file"
     FORGET = "forget"
+    FORGET_ALL = "forget all"
     CANCEL = "cancel"
+    ESTIMATE = "estimate"
+    BALANCE = "balance"
 
 
 class Kind(StrEnum):
@@ -40,6 +45,7 @@ class Kind(StrEnum):
     NOT_YET = "not yet"  # not finished, or too late to cancel
     EXPIRED_LINK = "expired link"  # mint a new one
     WRONG_ADDRESS = "wrong address"  # this is not the API: stop the run
+    NOT_OFFERED = "not offered"  # an API without this call: do without
 
 
 class RemoteError(EngineError):
@@ -55,13 +61,20 @@ class RemoteError(EngineError):
         status: int = 0,
         retry_after_s: float | None = None,
         sent_at: float = float("-inf"),
+        is_lasting: bool = False,
     ) -> None:
-        """`sent_at`: when the request left, in monotonic seconds, where that matters."""
-        super().__init__(message)
+        """`sent_at`: when the request left, in monotonic seconds, where that matters. `is_lasting`: somebody has to
+        mend something before the same can work.
+
+        Addresses in `message`, which may be the remote's own words, lose what signs them.
+        """
+        super().__init__(redacted(message))
         self.kind = kind
         self.status = status
         self.retry_after_s = retry_after_s
         self.sent_at = sent_at
+        self.is_lasting = is_lasting
+        self.elsewhere_helps = False  # one member of a pool failed, and others can make up for it
 
     @property
     def retry_helps(self) -> bool:  # type: ignore[override]  # decided by kind, not by class
@@ -87,6 +100,17 @@ _BY_CALL = {
         422: Kind.BAD_JOB,
     },
     Call.FILE: {401: Kind.EXPIRED_LINK, 403: Kind.EXPIRED_LINK, 404: Kind.EXPIRED_LINK, 410: Kind.EXPIRED_LINK},
+    Call.ESTIMATE: {
+        400: Kind.BAD_JOB,
+        403: Kind.KEY_REFUSED,
+        404: Kind.NOT_OFFERED,
+        405: Kind.NOT_OFFERED,
+        413: Kind.BAD_JOB,
+        415: Kind.BAD_JOB,
+        422: Kind.BAD_JOB,
+        501: Kind.NOT_OFFERED,
+    },
+    Call.BALANCE: {403: Kind.KEY_REFUSED, 404: Kind.NOT_OFFERED, 405: Kind.NOT_OFFERED, 501: Kind.NOT_OFFERED},
 }
 _READS = {403: Kind.KEY_REFUSED, 404: Kind.GONE, 409: Kind.NOT_YET, 410: Kind.GONE}
 

@@ -23,16 +23,16 @@ _COUNT = itertools.count()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One form: text `fields`, then the picture as part `image` under `filename`.
+    """One form: text `fields`, then the picture as part `image` under `filename`, unless the fields say where it is.
 
-    `content` is the picture when it is small; otherwise it is read from `path` while it is sent. `head` and `tail` are
-    what stands before and after it in the body.
+    `content` is the picture when it is small, or empty; otherwise it is read from `path` while it is sent. `head` and
+    `tail` are what stands before and after it in the body.
     """
 
     fields: Mapping[str, str]
     filename: str
     size_bytes: int
-    path: Path
+    path: Path | None
     content: bytes | None
     boundary: str
     head: bytes
@@ -47,6 +47,7 @@ class Upload:
         `filename` and the names of the fields are the engine's own and need no quoting.
         """
         boundary = f"{_RANDOM}{next(_COUNT)}"
+        head = _head(fields, boundary) + _image_head(filename, boundary)
         return cls(
             fields=fields,
             filename=filename,
@@ -54,8 +55,27 @@ class Upload:
             path=path,
             content=content,
             boundary=boundary,
-            head=_head(fields, filename, boundary),
+            head=head.encode(),
             tail=f"\r\n--{boundary}--\r\n".encode(),
+        )
+
+    @classmethod
+    def of_fields(cls, fields: Mapping[str, str], filename: str) -> "Upload":
+        """Return a form without a file part: `fields` say by `source_url` or `source_id` what the picture is.
+
+        `filename` travels as a field: the embedded service lists the job under it, the vendor's cloud ignores it.
+        """
+        boundary = f"{_RANDOM}{next(_COUNT)}"
+        fields = {**fields, "filename": filename}
+        return cls(
+            fields=fields,
+            filename=filename,
+            size_bytes=0,
+            path=None,
+            content=b"",
+            boundary=boundary,
+            head=_head(fields, boundary).encode(),
+            tail=f"--{boundary}--\r\n".encode(),
         )
 
     @property
@@ -70,6 +90,8 @@ class Upload:
         return self._stream()
 
     async def _stream(self) -> AsyncIterator[bytes]:
+        if self.path is None:
+            raise RuntimeError("an upload without content and path")
         yield self.head
         left = self.size_bytes
         async with aiofiles.open(self.path, "rb") as file:
@@ -79,14 +101,17 @@ class Upload:
         yield self.tail
 
 
-def _head(fields: Mapping[str, str], filename: str, boundary: str) -> bytes:
+def _head(fields: Mapping[str, str], boundary: str) -> str:
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()
     ]
+    return "".join(parts)
+
+
+def _image_head(filename: str, boundary: str) -> str:
     kind = {"jpg": "jpeg", "tif": "tiff"}.get(suffix := filename.rpartition(".")[2], suffix)
-    parts.append(
+    return (
         f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{filename}"\r\n'
         f"Content-Type: image/{kind}\r\n\r\n"
     )
-    return "".join(parts).encode()

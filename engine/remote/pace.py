@@ -25,6 +25,11 @@ class Pace:
     def __repr__(self) -> str:
         return f"<Pace {self.rate!r}, {len(self._row)} waiting>"
 
+    def wait_s(self) -> float:
+        """Return about how many seconds a request that comes now has to wait."""
+        per_s = self.rate.per_s
+        return self.rate.wait_s(self._clock.monotonic()) + (len(self._row) / per_s if per_s else 0.0)
+
     async def turn(self) -> None:
         """Return when the next request may leave."""
         now = self._clock.monotonic()

@@ -1,25 +1,35 @@
 """Bytes over HTTP, behind an interface of two calls: `AiohttpTransport` here, a scripted one in tests.
 
-Redirects are never followed, so the key can't leave with one. Proxies are taken from the environment, except on the
-way to this machine itself: what is restored locally stays on it. Time limits are for silence, not for totals: a
-large upload over a slow line is fine as long as it moves.
+Redirects are never followed, so the key can't leave with one. Proxies and authorities are taken from the
+environment; certificates are always verified. Time limits are for silence, not for totals: a large upload over a slow
+line is fine as long as it moves. An answer that is read whole is bounded, whatever it announces.
 """
 
-import ipaddress
 import os
-import urllib.request
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
-from urllib.parse import urlsplit
 
 import aiohttp
 
+from engine.remote.json_body import JsonBody
 from engine.remote.multipart import Upload
+from engine.remote.proxy import Proxies
+from engine.remote.trust import trusted
 
-__all__ = ["AiohttpTransport", "ConnectError", "Response", "StreamedResponse", "Transport", "TransportError"]
+__all__ = [
+    "MAX_ANSWER_BYTES",
+    "AiohttpTransport",
+    "ConnectError",
+    "DistrustError",
+    "Response",
+    "StreamedResponse",
+    "Transport",
+    "TransportError",
+]
 
 
 class TransportError(Exception):
@@ -30,6 +40,12 @@ class ConnectError(TransportError):
     """No connection came about: certainly nothing was sent."""
 
 
+class DistrustError(ConnectError):
+    """The server's certificate is not to be believed: trying again won't help, and certainly nothing was sent."""
+
+
+# A page of a hundred rows is some 60 KB, a thousand prices are 100 KB: what is far beyond is an attack or a mistake.
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 # What aiohttp reads ahead of us on one connection: with its own 64 KiB large results stop and start too often.
 _READ_BYTES = 256 * 1024
 
@@ -57,7 +73,7 @@ class StreamedResponse(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """Return the whole body; raises TransportError when it breaks off."""
+        """Return the whole body; raises TransportError when it breaks off or is over MAX_ANSWER_BYTES."""
         ...
 
 
@@ -65,9 +81,9 @@ class Transport(Protocol):
     """What the client needs of HTTP."""
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], upload: Upload | None = None
+        self, method: str, url: str, *, headers: Mapping[str, str], upload: Upload | JsonBody | None = None
     ) -> Response:
-        """Make one exchange, once; raises ConnectError or TransportError."""
+        """Make one exchange, once; raises ConnectError or TransportError, also for an answer that is too large."""
         ...
 
     def stream(self, url: str, *, headers: Mapping[str, str]) -> AbstractAsyncContextManager[StreamedResponse]:
@@ -76,11 +92,19 @@ class Transport(Protocol):
 
 
 class AiohttpTransport:
-    """HTTP by aiohttp. Use it as an async context manager."""
+    """HTTP by aiohttp. Use it as an async context manager.
+
+    Raises UsageError for proxies or authorities in the environment that can't be used.
+    """
 
     def __init__(self, *, max_connections: int, connect_timeout_s: float, stall_timeout_s: float) -> None:
+        # Not aiohttp's trust_env: it would send loopback requests to a proxy, and .netrc's passwords to links.
+        self._proxies = Proxies()
+        trust = trusted(os.environ)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=60),
+            connector=aiohttp.TCPConnector(
+                limit=max_connections, keepalive_timeout=60, ssl=trust if trust is not None else True
+            ),
             timeout=aiohttp.ClientTimeout(
                 total=None, connect=None, sock_connect=connect_timeout_s, sock_read=stall_timeout_s
             ),
@@ -88,8 +112,6 @@ class AiohttpTransport:
             read_bufsize=_READ_BYTES,
             auto_decompress=True,
         )
-        # Not aiohttp's trust_env: it would send loopback requests to a proxy, and .netrc's passwords to links.
-        self._proxies = urllib.request.getproxies()
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,44 +120,31 @@ class AiohttpTransport:
         await self._session.close()
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], upload: Upload | None = None
+        self, method: str, url: str, *, headers: Mapping[str, str], upload: Upload | JsonBody | None = None
     ) -> Response:
         data, sent = (None, headers) if upload is None else (upload.body(), {**headers, **upload.headers})
         timeout = self._session.timeout if upload is None else self._upload_timeout(upload)
         with _translated():
             async with self._session.request(
-                method, url, headers=sent, data=data, allow_redirects=False, proxy=self._proxy(url), timeout=timeout
+                method,
+                url,
+                headers=sent,
+                data=data,
+                allow_redirects=False,
+                proxy=self._proxies.of(url),
+                timeout=timeout,
             ) as answer:
                 return Response(answer.status, answer.headers, await _whole(answer))
 
     def stream(self, url: str, *, headers: Mapping[str, str]) -> AbstractAsyncContextManager[StreamedResponse]:
-        return _Stream(self._session.get(url, headers=headers, allow_redirects=False, proxy=self._proxy(url)))
+        return _Stream(self._session.get(url, headers=headers, allow_redirects=False, proxy=self._proxies.of(url)))
 
-    def _upload_timeout(self, upload: Upload) -> aiohttp.ClientTimeout:
+    def _upload_timeout(self, upload: Upload | JsonBody) -> aiohttp.ClientTimeout:
         """aiohttp sees silence only while it reads, so a peer that stops taking an upload needs a limit in all."""
         usual = self._session.timeout
         silence_s = (usual.sock_connect or 0.0) + (usual.sock_read or 0.0)
         total_s = silence_s + upload.size_bytes / _SLOWEST_UPLOAD_BYTES_A_S
         return aiohttp.ClientTimeout(total=total_s, sock_connect=usual.sock_connect, sock_read=usual.sock_read)
-
-    def _proxy(self, url: str) -> str | None:
-        if not self._proxies:
-            return None
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return None  # aiohttp will say what is wrong with it
-        host = parts.hostname or ""
-        if _is_loopback(host) or urllib.request.proxy_bypass(host):
-            return None
-        return self._proxies.get(parts.scheme)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")  # RFC 6761, 6.3
 
 
 class _Stream:
@@ -188,11 +197,19 @@ class _Streamed:
 
 
 async def _whole(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the whole body, without a generator for what comes in one piece; raises aiohttp's errors."""
+    """Return the whole body, without a generator for what comes in one piece; raises aiohttp's errors.
+
+    What counts is what arrives, decompressed: neither a length announced nor none at all is believed.
+    """
     pieces: list[bytes] = []
+    size = 0
     try:
         while piece := await answer.content.readany():
             pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ANSWER_BYTES:
+                answer.close()  # what is still on its way is not wanted
+                raise TransportError(f"the answer is over {MAX_ANSWER_BYTES // 1024**2} MiB")
     except aiohttp.ClientError:
         if not _is_all(answer, sum(map(len, pieces))):
             raise
@@ -214,6 +231,8 @@ def _translated() -> Iterator[None]:
     """Turn aiohttp's errors into this package's two."""
     try:
         yield
+    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+        raise _distrust(error) from error
     except aiohttp.ClientConnectorError as error:
         cause = error.os_error
         why = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
@@ -230,3 +249,15 @@ def _translated() -> Iterator[None]:
         raise TransportError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
     except UnicodeError as error:
         raise ConnectError("the address is none: its host has an impossible name") from error
+
+
+def _distrust(error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError) -> ConnectError:
+    """Return what to say of a connection that ended in its TLS handshake."""
+    where = f"{error.host}:{error.port}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        said = error.certificate_error
+        why = said.verify_message if isinstance(said, ssl.SSLCertVerificationError) else str(said)
+        advice = "mend it, or name its authority by SSL_CERT_FILE"
+        return DistrustError(f"the certificate of {where} is not to be trusted: {why.rstrip('.')}; {advice}")
+    reason = getattr(error.os_error, "reason", "") or "broken off"
+    return ConnectError(f"can't connect to {where}: TLS failed ({reason})")

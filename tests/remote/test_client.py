@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.remote.acceptance import Route
 from engine.remote.client import Accepted, Client, Link
 from engine.remote.failures import Call, Kind, RemoteError
 from engine.remote.multipart import Upload
@@ -21,7 +22,9 @@ CALLS = {
     Call.STATUS: lambda client: client.status("p"),
     Call.LISTING: lambda client: client.listing(),
     Call.LINK: lambda client: client.link("p"),
+    Call.INPUT_LINK: lambda client: client.input_link("p"),
     Call.FORGET: lambda client: client.forget("p"),
+    Call.FORGET_ALL: lambda client: client.forget_all(),
     Call.CANCEL: lambda client: client.cancel("p"),
 }
 
@@ -52,7 +55,9 @@ async def _fails(call: Call, *steps: Step) -> RemoteError:
             "/status?paginated=true&limit=100",
         ),
         (Call.LINK, Answer(json={"download_url": "https://s3/x"}), "GET", "/download/p"),
+        (Call.INPUT_LINK, Answer(json={"download_url": "https://s3/x"}), "GET", "/download/input/p"),
         (Call.FORGET, Answer(204), "DELETE", "/status/p"),
+        (Call.FORGET_ALL, Answer(json={"deleted_count": 3}), "DELETE", "/status"),
         (Call.CANCEL, Answer(204), "DELETE", "/cancel/p"),
     ],
 )
@@ -88,8 +93,82 @@ def test_no_repr_shows_the_key():
     assert repr(client) == f"<Client {BASE}: 0 requests>"
 
 
+@pytest.mark.parametrize("members", [{"deleted_count": 3}, {"deleted_count": 3.0, "more": 1}])
+async def test_forgetting_all_tells_how_many(members: dict):
+    """As the remote counts them."""
+    client, _transport = _client(Answer(json=members))
+    assert await client.forget_all() == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_ours", "is_simulated"),
+    [
+        ({}, False, False),
+        ({"X-Face-Recovery": "0.9"}, True, False),
+        ({"x-face-recovery": "0.9", "X-Simulated": "true"}, True, True),
+    ],
+)
+async def test_a_listing_tells_what_the_remote_is(headers: dict, is_ours: bool, is_simulated: bool):
+    """By its headers, whatever their case."""
+    client, _transport = _client(Answer(json={"data": [], "pagination": {}}, headers=headers))
+    await client.listing()
+    assert (client.is_ours, client.is_simulated) == (is_ours, is_simulated)
+
+
+async def test_what_the_remote_says_is_shown_without_secrets():
+    """A message that repeats the key, or a link with what signs it, goes into no report."""
+    said = f"key {KEY} may not fetch https://user:word@s3.example/a.png?X-Sig=4711#frag now"
+    error = await _fails(Call.STATUS, Answer(500, json={"message": said}))
+    assert str(error) == "status was answered 500: key (the key) may not fetch https://s3.example/a.png?... now"
+
+
+@pytest.mark.parametrize("before", range(180, 310, 5))
+async def test_a_key_that_stands_where_words_are_cut_is_cut_whole(before: int):
+    """Half a key is not known for one; in JSON or not."""
+    said = "x" * before + KEY
+    for answer in (Answer(500, json={"message": said}), Answer(500, said.encode())):
+        assert KEY[:2] not in str(await _fails(Call.STATUS, answer))
+
+
+async def test_rows_are_read_without_the_key():
+    """It may stand in what is said of a job, by one's own status and by the listing; ids stay what they are."""
+    row = {"process_id": KEY, "status": "Failed", "message": f"no {KEY}", "warnings": [f"{KEY}?", 5]}
+    page = {"data": [row], "pagination": {"next_cursor": None, "has_next_page": False}}
+    client, _transport = _client(Answer(json=row), Answer(json=page))
+    for each in (await client.status("p"), *(await client.listing()).rows()):
+        assert (each.process_id, each.message, each.warnings) == (KEY, "no (the key)", ("(the key)?", "5"))
+
+
+def test_a_link_shows_no_signature():
+    """Neither logs nor tracebacks give it away."""
+    assert repr(Link("https://s3.example/x?sig=1")) == "<Link https://s3.example/x>"
+
+
 class TestSubmit:
     """The one call that costs money."""
+
+    @pytest.mark.parametrize("route", list(Route))
+    async def test_every_route_takes_the_same_envelope(self, route: Route):
+        """The route is the path, and nothing else changes."""
+        client, transport = _client(Answer(json={"process_id": "p", "source_id": "s"}))
+        assert await client.submit(UPLOAD, route) == Accepted("p", 0.0, "s")
+        assert transport.requests[0].url == f"{BASE}/{route}/async"
+
+    async def test_a_route_that_the_contract_lacks_is_never_called(self):
+        """A mistake of this program's costs nothing."""
+        client, transport = _client()
+        with pytest.raises(ValueError, match="delete-all"):
+            await client.submit(UPLOAD, "delete-all")
+        assert transport.requests == []
+
+    async def test_a_picture_may_be_named_instead_of_sent(self):
+        """By its address, or as a source that the remote has: a form without a file part, under the filename."""
+        client, transport = _client(Answer(json={"process_id": "p"}))
+        await client.submit(Upload.of_fields({"source_url": "https://h/a.png?t=1"}, "run-000001.png"), "enhance")
+        (request,) = transport.requests
+        assert b'name="source_url"\r\n\r\nhttps://h/a.png?t=1\r\n' in request.body
+        assert b'name="filename"\r\n\r\nrun-000001.png\r\n' in request.body
+        assert b'name="image"' not in request.body
 
     async def test_the_picture_goes_out_as_the_upload_says(self):
         """Body and content headers are the upload's own."""

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from engine.errors import Fault
 from engine.remote.failures import MAX_RETRY_AFTER_S, Call, Kind, RemoteError, classify, parse_retry_after
 
-READS = [Call.STATUS, Call.LISTING, Call.LINK, Call.FORGET, Call.CANCEL]
+READS = [
+    Call.STATUS,
+    Call.LISTING,
+    Call.LINK,
+    Call.INPUT_LINK,
+    Call.FORGET,
+    Call.FORGET_ALL,
+    Call.CANCEL,
+]
 
 SUBMIT = {
     400: Kind.BAD_JOB,

@@ -115,3 +115,18 @@ def test_any_content_and_any_field_come_back(tmp_path: Path, content: bytes, fie
     for name, value in fields.items():
         assert _raw(upload, body, name).split(b"\r\n\r\n", 1)[1] == value.encode()
     assert _raw(upload, body, "image").split(b"\r\n\r\n", 1)[1] == content
+
+
+async def test_a_form_without_a_file_is_whole():
+    """A server's parser finds the fields and the end, and the length is what was said."""
+    upload = Upload.of_fields({"model": "Faces", "source_id": "s-1"}, "run-000007.png")
+    body = await _bytes(upload.body())
+    assert len(body) == int(upload.headers["Content-Length"])
+    parts = _parsed(upload, body)
+    assert {name: part[2] for name, part in parts.items()} == {
+        "model": b"Faces",
+        "source_id": b"s-1",
+        "filename": b"run-000007.png",
+    }
+    assert all(part[0] is None for part in parts.values())
+    assert upload.filename == "run-000007.png"
