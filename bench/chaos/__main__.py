@@ -33,6 +33,7 @@ def main() -> None:
         jobs_a_round=arguments.jobs_a_round,
         at_once=arguments.at_once,
         sabotage=arguments.sabotage,
+        is_chained=arguments.chained,
     )
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="face-recovery-chaos-", dir=arguments.folder) as folder:
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--at-once", type=int, default=2, help="rounds")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sabotage", type=Sabotage, choices=list(Sabotage), metavar="|".join(Sabotage))
+    parser.add_argument("--chained", action="store_true", help="two stages each: restore, then enhance")
     parser.add_argument("--folder", type=Path, help="where to work (default: the temporary folder)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     return parser

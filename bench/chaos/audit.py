@@ -64,7 +64,7 @@ def audit(folder: RunFolder, service: Path, inputs: int) -> Account:
     account = Account(jobs=inputs)
     account.lost = max(0, inputs - len(specs)) + sum(not _is_home(order.out, spec, rows[spec.number]) for spec in specs)
     account.duplicated = remote.accepted.total() - len(remote.accepted)
-    account.corrupt = sum(_is_corrupt(order.out, spec, rows[spec.number], remote) for spec in specs)
+    account.corrupt = sum(_is_corrupt(order, spec, rows[spec.number], remote) for spec in specs)
     account.too_many = max(0, remote.credits - sum(spec.credits for spec in specs))
     account.others = list(_others(folder, order.out, specs, rows, remote))
     return account
@@ -94,14 +94,15 @@ def _is_home(out: Path, spec: JobSpec, rows: list[Record]) -> bool:
     return len(rows) == 1 and rows[0]["status"] == "done" and (out / path_of_text(spec.output)).is_file()
 
 
-def _is_corrupt(out: Path, spec: JobSpec, rows: list[Record], remote: _Remote) -> bool:
+def _is_corrupt(order: Order, spec: JobSpec, rows: list[Record], remote: _Remote) -> bool:
     """Say whether an output that is there is other than its row, the service or a decoder says."""
-    path = out / path_of_text(spec.output)
+    path = order.out / path_of_text(spec.output)
     if not spec.output or not path.is_file():
         return False
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     told = {row.get("output_sha256") for row in rows}
-    made = next((hashes for name, hashes in remote.made.items() if f"-{spec.number:06d}." in name), set())
+    last = f"-{spec.number:06d}{'s2' if order.then is not None else ''}."
+    made = next((hashes for name, hashes in remote.made.items() if last in name), set())
     try:
         size = check_decodes(path)
     except InputError:
@@ -113,7 +114,8 @@ def _others(
     folder: RunFolder, out: Path, specs: list[JobSpec], rows: dict[int, list[Record]], remote: _Remote
 ) -> Iterator[str]:
     """Yield whatever else was promised and is not so."""
-    claimed = {row.get("process_id") for of_job in rows.values() for row in of_job}
+    ends = [end for of_job in rows.values() for row in of_job for end in row.get("stages", [row])]
+    claimed = {end.get("process_id") for end in ends}
     if unclaimed := [each for each in remote.ids if each not in claimed]:
         yield f"{len(unclaimed)} remote jobs are in no result row, the first is {remote.ids[unclaimed[0]]}"
     if parts := sorted(path for path in out.rglob("*.part")):

@@ -49,6 +49,7 @@ class Orders:
     settle_s: float = 0.5
     longest_life_s: float = 2.5  # that ends at a random moment
     sabotage: Sabotage | None = None
+    is_chained: bool = False  # each picture goes through two stages
 
     @property
     def jobs_a_life(self) -> float:
@@ -65,6 +66,10 @@ class Orders:
             "--reset-after": str(self.reset_after),
         }
         return [each for pair in options.items() for each in pair]
+
+    def restore_options(self) -> list[str]:
+        """Return what `restore` is told of the stages; outputs keep their inputs' size either way."""
+        return ["--then", "enhance"] if self.is_chained else []
 
     def environment(self) -> dict[str, str]:
         """Return the engine's settings as its environment; a life that ends soon has few jobs in flight."""

@@ -120,7 +120,8 @@ class Round:
         doom = Doom(step=step, passage=passage, seed=self._orders.seed + self._lived, run_id=run_id, is_blind=is_blind)
         # A run without a line of a plan is begun anew, as its user would.
         begins = not self._folder.has_plan
-        command = ["restore", str(inputs), "--out", str(self._out)] if begins else ["resume", str(self._out)]
+        begin = ["restore", str(inputs), "--out", str(self._out), *self._orders.restore_options()]
+        command = begin if begins else ["resume", str(self._out)]
         backend = ["--backend", service.base_url] if begins else []
         environment = {**os.environ, **self._orders.environment(), "FACE_RECOVERY_API_KEY": service.key}
         return Engine(

@@ -14,7 +14,7 @@ class JobSpec:
     `output` is relative to the output folder. A `reason` means that the input was refused while planning and is
     never sent; it has no output then, and sizes are 0. `width` and `height` are the upright picture's, in pixels
     (0: not known before the fetch of a URL). `output_width`/`output_height` override the run's parameters for this
-    job.
+    job. `credits` is the price of all stages, `then_credits` that of the second one, if there is one.
     """
 
     number: int
@@ -27,6 +27,7 @@ class JobSpec:
     output_width: int | None = None
     output_height: int | None = None
     credits: int = 0
+    then_credits: int = 0
     reason: str = ""
 
     @property

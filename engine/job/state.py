@@ -12,7 +12,7 @@ __all__ = ["TABLE", "Event", "IllegalStep", "State", "diagram", "step"]
 class State(IntEnum):
     """Where a job is, as far as the journal proves."""
 
-    PLANNED = 0  # nothing was sent, or what was sent was provably not accepted
+    PLANNED = 0  # nothing of its stage was sent, or what was sent was provably not accepted
     INTENT = 1  # a POST may be on its way
     UNKNOWN = 2  # a POST may have been accepted: to be looked up by filename before any repeat
     ACCEPTED = 3  # the remote has it, under a known process id
@@ -36,6 +36,7 @@ class Event(StrEnum):
     UNCLEAR = "unclear"  # the POST, or the known process id, led nowhere
     ABSENT = "absent"  # looked up and provably not there: may be sent again
     ACCEPTED = "accepted"  # by the answer to the POST, or adopted from the listing
+    STAGED = "staged"  # its first stage is finished at the remote: the second one is to take the result
     DOWNLOADING = "downloading"  # a large result begins to arrive: its ETag, so that a resume can continue it
     DONE = "done"
     FAILED = "failed"
@@ -62,6 +63,12 @@ TABLE: dict[tuple[State, Event], State] = {
     (State.UNKNOWN, Event.FAILED): State.FAILED,
     (State.ACCEPTED, Event.UNCLEAR): State.UNKNOWN,
     (State.ACCEPTED, Event.DOWNLOADING): State.ACCEPTED,
+    # A chained job begins anew with its second stage, which is looked for at the remote as the first one was.
+    (State.ACCEPTED, Event.STAGED): State.PLANNED,
+    # Its second stage is found there, so the first one is over, whatever the journal has lost of it.
+    (State.PLANNED, Event.STAGED): State.PLANNED,
+    (State.INTENT, Event.STAGED): State.PLANNED,
+    (State.UNKNOWN, Event.STAGED): State.PLANNED,
     (State.ACCEPTED, Event.DONE): State.DONE,
     (State.ACCEPTED, Event.FAILED): State.FAILED,
     # A failed job has ended until somebody asks for more.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, Self
 
+from engine.job.stage import StageEnd
 from engine.job.tally import Again, OpenJob, Tally
 
 __all__ = ["Still"]
@@ -58,7 +59,7 @@ class Still:
             "states": base64.b64encode(zlib.compress(self.states, _LEVEL)).decode(),
             "sums": self.sums,
             "reasons": self.reasons,
-            "open": [dict(zip(("job", *_MEMBERS), (number, *job), strict=True)) for number, job in self.open.items()],
+            "open": [_record(number, job) for number, job in self.open.items()],
             "again": [(number, each.generation, each.output) for number, each in self.again.items()],
         }
 
@@ -73,6 +74,18 @@ class Still:
             states=states,
             sums={name: record["sums"][name] for name in _SUMS},
             reasons=record["reasons"],
-            open={job["job"]: tuple(job[name] for name in _MEMBERS) for job in record["open"]},
+            open={job["job"]: _read(job) for job in record["open"]},
             again={number: Again(*values) for number, *values in record["again"]},
         )
+
+
+def _record(number: int, job: tuple[Any, ...]) -> dict[str, Any]:
+    members = dict(zip(("job", *_MEMBERS), (number, *job), strict=True))
+    staged: StageEnd | None = members["staged"]
+    return members if staged is None else {**members, "staged": staged.record()}
+
+
+def _read(record: dict[str, Any]) -> tuple[Any, ...]:
+    staged = record["staged"]
+    members = record if staged is None else {**record, "staged": StageEnd.of_record(staged)}
+    return tuple(members[name] for name in _MEMBERS)

@@ -1,13 +1,16 @@
 """Where every job of a run is, folded from its events: one byte a job, and objects only for jobs in flight.
 
 The same fold serves the live run (each event is applied, then journaled), the replay of a journal, and the
-reports. Money is folded along: credits are reserved from an intent on and charged when the job is done.
+reports. Money is folded along: credits are reserved from an intent on and charged when the job is done. A chained job
+reserves the price of both stages with its first intent: what the first one cost is charged once it is over, the rest
+stays reserved for the second one whatever happens, so that no limit on credits can strand a job half-way.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from engine.job.stage import StageEnd
 from engine.job.state import TABLE, Event, IllegalStep, State, step
 
 __all__ = ["Again", "OpenJob", "Tally"]
@@ -34,16 +37,21 @@ class Again:
 
 @dataclass(slots=True)
 class OpenJob:
-    """What the journal knows of a job in flight. Times are Unix seconds by this machine's clock."""
+    """What the journal knows of a job in flight, or between its two stages. Times are Unix seconds by this machine's
+    clock. All but `staged` is about the stage that it is at.
+    """
 
     credits: int = 0  # reserved for it
     attempts: int = 0
     process_id: str = ""
+    lost_id: str = ""  # under which it was accepted once, though the remote knows of no such job since
+    member: str = ""  # of a pool, to which its last POST went
     input_sha256: str = ""
     accepted_at: float = 0.0
     unclear_at: float = 0.0
     eta: float = 0.0
     etag: str = ""  # of the bytes already in the .part file
+    staged: StageEnd | None = None  # how its first stage ended; None: it is at that one
 
 
 class Tally:
@@ -115,7 +123,7 @@ class Tally:
             if self._is_over(before, record):
                 return before
             after = _TARGET[event]
-            if after is before:
+            if after is before and event is not Event.STAGED and "stage" not in record:
                 self._learn_generation(record)
                 return before
         self.grow(number + 1)
@@ -179,9 +187,8 @@ class Tally:
         self.reasons[reason if known else _OTHER] += 1
 
     def _keep(self, number: int, after: State, event: Event, record: dict[str, Any]) -> None:
-        if not after.is_in_flight:
-            job = self.open.pop(number, None)
-            self.reserved -= job.credits if job is not None else 0
+        if not after.is_in_flight and not self._is_between_stages(number, after, event):
+            self._close(number, is_over=after.is_final)
             return
         job = self.open.setdefault(number, OpenJob())
         price = record.get("credits", job.credits)
@@ -191,21 +198,49 @@ class Tally:
             case Event.INTENT:
                 job.attempts = record.get("attempt", 1)
                 job.input_sha256 = record.get("input_sha256", "")
+                job.staged = (job.staged or StageEnd()) if "stage" in record else None
                 _forget_remote(job, record)
-            case Event.UNCLEAR:
+                job.member = record.get("member", "")
+            case Event.STAGED:
+                self._stage(job, record)
                 _forget_remote(job, record)
+            case Event.UNCLEAR | Event.REFUSED | Event.ABSENT:
+                _forget_remote(job, record)
+                job.lost_id = record.get("process_id", "")
             case Event.ACCEPTED | Event.RECLAIMED:
+                if "staged" in record:
+                    self._stage(job, record)
                 job.attempts = record.get("attempt", job.attempts)
                 job.input_sha256 = record.get("input_sha256", job.input_sha256)
-                job.process_id = record["process_id"]
+                job.process_id, job.lost_id = record["process_id"], ""
                 job.accepted_at = record.get("at", 0.0)
                 job.eta = record.get("eta", 0.0)
             case Event.DOWNLOADING:
                 job.etag = record.get("etag", "")
 
+    def _is_between_stages(self, number: int, after: State, event: Event) -> bool:
+        if after is not State.PLANNED or event is Event.RETRIED:
+            return False
+        job = self.open.get(number)
+        return event is Event.STAGED or (job is not None and job.staged is not None)
+
+    def _stage(self, job: OpenJob, record: dict[str, Any]) -> None:
+        """Charge for the first stage, once, however often that is said."""
+        before, job.staged = job.staged, StageEnd.of_record(record["staged"])
+        self.charged += job.staged.credits - (before.credits if before is not None else 0)
+
+    def _close(self, number: int, *, is_over: bool) -> None:
+        """Forget an open job: what it cost is said by its last event, a first stage that was charged included."""
+        job = self.open.pop(number, None)
+        if job is None:
+            return
+        self.reserved -= job.credits
+        if is_over and job.staged is not None:
+            self.charged -= job.staged.credits
+
 
 def _forget_remote(job: OpenJob, record: dict[str, Any]) -> None:
     """From here on only a look-up by filename can tell which remote job is this one, if any."""
-    job.process_id = job.etag = ""
+    job.process_id = job.lost_id = job.etag = ""
     job.eta = 0.0
     job.unclear_at = record.get("at", 0.0)

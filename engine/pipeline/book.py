@@ -54,3 +54,8 @@ class Book:
         record = {"at": round(self._clock.now(), 3), "event": event, **members}
         self._journal.append(record)
         self.marks.apply(record)
+
+    async def commit_mark(self, event: str, **members: Any) -> None:
+        """As `mark`, and return once it is on disk; raises MachineError if it can't be."""
+        self.mark(event, **members)
+        await self._journal.commit()

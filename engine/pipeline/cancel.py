@@ -4,18 +4,21 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.disk import AppendFile
 from engine.job.outcome import Outcome
 from engine.job.spec import JobSpec
-from engine.job.state import Event
+from engine.job.stage import StageEnd
+from engine.job.state import Event, State
+from engine.job.tally import Tally
 from engine.journal.writer import JournalWriter
 from engine.pipeline.book import Book
 from engine.pipeline.opening import Opened
 from engine.pipeline.results import rewrite_results
 from engine.pipeline.run_folder import open_journal
+from engine.pipeline.upload_name import Named
 from engine.pipeline.visit import AT_ONCE, Visit
 from engine.remote.failures import Kind, RemoteError
 from engine.remote.row import Progress
@@ -27,7 +30,10 @@ _REASON = "cancelled"
 
 @dataclass(slots=True, kw_only=True)
 class Cancelled:
-    """What became of the jobs in flight: in the end in_flight = cancelled + too_late + unclear."""
+    """What became of the jobs in flight, those between two stages among them.
+
+    In the end in_flight = cancelled + too_late + unclear.
+    """
 
     in_flight: int
     cancelled: int = 0
@@ -53,7 +59,7 @@ async def cancel(visit: Visit, cancelled: Cancelled | None = None) -> Cancelled:
         return cancelled
     async with _book(visit) as book:
         await _look_up(visit, book, cancelled)
-        jobs = iter([spec for spec in opened.past.open_jobs if book.tally.open[spec.number].process_id])
+        jobs = iter([spec for spec in opened.past.open_jobs if _can_be_cancelled(book.tally, spec.number)])
         while group := list(itertools.islice(jobs, AT_ONCE)):
             ends = (_cancel(visit, book, spec, cancelled) for spec in group)
             for end in await asyncio.gather(*ends, return_exceptions=True):
@@ -84,35 +90,50 @@ def _files(opened: Opened) -> tuple[AppendFile, AppendFile]:
 async def _look_up(visit: Visit, book: Book, cancelled: Cancelled) -> None:
     """Find those whose acceptance is unclear by their filenames, once the listing is sure to show them."""
     jobs = book.tally.open
-    unclear = {number for number, job in jobs.items() if not job.process_id}
+    unclear = {number for number in jobs if not _can_be_cancelled(book.tally, number)}
     if not unclear:
         return
     await visit.clock.sleep(visit.settle_s)
-    generation_of = book.tally.generation
-    found = await visit.rows(lambda number, generation: number in unclear and generation == generation_of(number))
+
+    def is_wanted(named: Named) -> bool:
+        return named.number in unclear and named == _last_name(book.tally, named.number)
+
+    found = await visit.rows(is_wanted)
     for number, each in found.items():
         row = each.row
         book.note(number, Event.ACCEPTED, process_id=row.process_id, eta=row.eta, adopted=True)
     cancelled.unclear = len(unclear) - len(found)
 
 
+def _can_be_cancelled(tally: Tally, number: int) -> bool:
+    """Say whether it is known what there is to cancel: a remote job, or nothing between two stages."""
+    return bool(tally.open[number].process_id) or tally.state(number) is State.PLANNED
+
+
+def _last_name(tally: Tally, number: int) -> Named:
+    return Named(number, tally.generation(number), 1 if tally.open[number].staged is None else 2)
+
+
 async def _cancel(visit: Visit, book: Book, spec: JobSpec, cancelled: Cancelled) -> None:
     """Cancel one job if that is possible still, and count it as what it is."""
     job = book.tally.open[spec.number]
-    if not await _is_cancelled(visit, job.process_id):
+    if job.process_id and not await _is_cancelled(visit, job.process_id):
         cancelled.too_late += 1
         return
     cancelled.cancelled += 1  # with the note, which is taken in before anything is waited for
-    await book.end(
-        Outcome(
-            number=spec.number,
-            source=spec.source,
-            reason=_REASON,
-            process_id=job.process_id,
-            attempts=job.attempts,
-            input_sha256=job.input_sha256,
-        )
+    outcome = Outcome(
+        number=spec.number,
+        source=spec.source,
+        reason=_REASON,
+        process_id=job.process_id,
+        attempts=job.attempts,
+        input_sha256=job.input_sha256,
     )
+    if job.staged is not None:  # its first stage is paid for; a retry begins with the second
+        stages = (job.staged, StageEnd(process_id=job.process_id, attempts=job.attempts))
+        attempts = job.staged.attempts + job.attempts
+        outcome = replace(outcome, credits=job.staged.credits, attempts=attempts, stages=stages)
+    await book.end(outcome)
     visit.opened.folder.copy_of(spec.number).unlink(missing_ok=True)
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from engine.errors import EngineError, InputError
-from engine.job.state import Event
+from engine.job.state import Event, State
 from engine.pipeline.closing import Reason
 from engine.pipeline.fetch import fetch
 from engine.pipeline.finish import final_path, finish
@@ -33,8 +34,10 @@ class DownloadLane:
     Those that wait here are in flight still: a slow disk fills the flights' own bound, which holds up the submits.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, on_staged: Callable[[Flight], None]) -> None:
+        """`on_staged` takes flights whose result is fetched for another stage."""
         self._scope = scope
+        self._on_staged = on_staged
         self._waiting: list[tuple[float, int, Flight]] = []  # a heap by when the backend accepted them
         self._order = itertools.count()
         self._arrived = asyncio.Event()
@@ -78,7 +81,10 @@ class DownloadLane:
             await self._later(flight, poll, error)
         else:
             flight.download_s += self._scope.clock.monotonic() - started
-            await finish(self._scope, flight, sealed)
+            if self._scope.is_last(flight):
+                await finish(self._scope, flight, sealed)
+            else:
+                self._on_staged(flight)
 
     async def _sealed(self, flight: Flight) -> Sealed:
         final = final_path(self._scope, flight)
@@ -102,7 +108,14 @@ class DownloadLane:
             await self.lane.passed()
             link = await self._scope.client.link(flight.process_id)
             try:
-                fetched = await fetch(self._scope.client, link.url, part, flight.etag, partial(self._note, flight))
+                fetched = await fetch(
+                    self._scope.client,
+                    link.url,
+                    part,
+                    flight.etag,
+                    partial(self._note, flight),
+                    max_bytes=self._scope.settings.max_result_bytes,
+                )
             except RemoteError as error:
                 if error.kind is not Kind.EXPIRED_LINK or fresh_links + 1 == _MAX_FRESH_LINKS:
                     raise
@@ -114,7 +127,7 @@ class DownloadLane:
 
     def _note(self, flight: Flight, etag: str) -> None:
         flight.etag = etag
-        if etag:
+        if etag and self._scope.book.tally.state(flight.number) is State.ACCEPTED:  # not what is fetched once more
             self._scope.book.note(flight.number, Event.DOWNLOADING, etag=etag)
 
     async def _later(self, flight: Flight, poll: PollLane, error: EngineError) -> None:
@@ -122,10 +135,13 @@ class DownloadLane:
         flight.download_failures += 1
         flight.bad_results += isinstance(error, BadResult)
         if isinstance(error, RemoteError):
-            if error.kind is Kind.KEY_REFUSED:
+            is_unreached = error.kind is Kind.UNREACHABLE
+            if is_unreached and self._scope.client.rests(flight.process_id):
+                flight.failing_from = 0.0  # its member of a pool is away: no fault of this result's
+            if error.kind is Kind.KEY_REFUSED and not error.elsewhere_helps:
                 self._scope.closing.tell(Reason.KEY_REFUSED, f"{error}: check the key, then resume")
-            elif error.kind in (Kind.TOO_FAST, Kind.UNREACHABLE):
-                self.lane.failed(error)
+            elif error.kind is Kind.TOO_FAST or (is_unreached and not self._scope.endpoint.others):
+                self.lane.failed(error)  # of a pool, one member's file host is not everybody's
         if not flight.failing_from:
             flight.failing_from = self._scope.clock.monotonic()
         failing_s = self._scope.clock.monotonic() - flight.failing_from

@@ -8,12 +8,14 @@ from pathlib import Path
 from engine.disk import path_of_text, text_of_path
 from engine.job.outcome import Outcome
 from engine.job.spec import JobSpec
+from engine.job.stage import StageEnd
 from engine.job.state import Event
+from engine.job.tally import OpenJob
 from engine.journal.line import Record
+from engine.pipeline.found import Found
 from engine.pipeline.opening import Opened
 from engine.pipeline.seal import Expected, Sealed, recognise
 from engine.pipeline.second_look import SecondLook, is_taken
-from engine.pipeline.visit import Found
 
 __all__ = ["Evidence", "Proof", "adoption"]
 
@@ -36,6 +38,7 @@ class Evidence:
 
     def __init__(self, opened: Opened, found: Mapping[int, Found]) -> None:
         self._order = opened.order
+        self._stages = 1 if opened.order.then is None else 2
         self._found = found
         self._second_look = SecondLook(opened.order, opened.folder, opened.past.tally)
 
@@ -65,7 +68,7 @@ class Evidence:
         """Return the verified output at `final`: of the size that was planned, and not the input itself."""
         if spec.width:
             expected = Expected(*self._order.sizing.output_size(spec.width, spec.height))
-        elif found is not None and found.row.output_width:
+        elif found is not None and found.row.output_width and found.stage == self._stages:
             expected = Expected(found.row.output_width, found.row.output_height, found.row.output_bytes)
         else:  # on the web: nobody knows how large it should be before it is fetched
             return None
@@ -90,19 +93,56 @@ def _done(spec: JobSpec, sealed: Sealed, found: Found | None) -> Record:
         source=spec.source,
         output=spec.output,
         process_id=row.process_id if row is not None else "",
-        credits=(row.credits if row is not None else 0) or spec.credits,
-        faces=row.faces if row is not None else None,
+        credits=(row.credits if row is not None and not spec.then_credits else 0) or spec.credits,
+        faces=_faces(found),
         output_sha256=sealed.sha256,
         output_bytes=sealed.size_bytes,
         output_width=sealed.width,
         output_height=sealed.height,
+        stages=_ends(spec, found),
     )
     return {"job": spec.number, "event": Event.DONE.value, **outcome.members()}
 
 
-def adoption(spec: JobSpec, found: Found) -> list[Record]:
-    """Return what the journal has to be told of a placed job whose row was `found` though it had no intent."""
+def _faces(found: Found | None) -> int | None:
+    rows = (found.first, found.row) if found is not None else ()
+    return next((row.faces for row in rows if row is not None and row.faces is not None), None)
+
+
+def _ends(spec: JobSpec, found: Found | None) -> tuple[StageEnd, ...]:
+    """Return the two stages of a chained job, as far as its rows say how they ended."""
+    if found is None or found.stage == 1:
+        return ()
+    then_credits = found.row.credits or spec.then_credits
+    second = StageEnd(process_id=found.row.process_id, credits=then_credits, warnings=found.row.warnings)
+    return _first_stage(spec, found, None), second
+
+
+def adoption(spec: JobSpec, found: Found, job: OpenJob | None = None) -> list[Record]:
+    """Return what the journal has to be told of a placed job whose row was `found` though it had no intent.
+
+    `job`: what the journal knows of it all the same, where it has lost the second stage alone.
+    """
     again = {"generation": found.generation, "output": spec.output} if found.generation else {}
     unclear = {"job": spec.number, "event": Event.UNCLEAR.value, "reason": "its intent was lost with the journal"}
     accepted = {"process_id": found.row.process_id, "eta": found.row.eta, "credits": spec.credits, "adopted": True}
-    return [{**unclear, **again}, {"job": spec.number, "event": Event.ACCEPTED.value, **accepted}]
+    records = [{**unclear, **again}, {"job": spec.number, "event": Event.ACCEPTED.value, **accepted}]
+    if found.stage == 1:
+        return records
+    records[1]["credits"] = max(1, spec.then_credits)
+    if job is not None and job.staged is not None:
+        return records
+    staged = {"credits": max(1, spec.then_credits), "staged": _first_stage(spec, found, job).record()}
+    return [{"job": spec.number, "event": Event.STAGED.value, **staged}, *records]
+
+
+def _first_stage(spec: JobSpec, found: Found, job: OpenJob | None) -> StageEnd:
+    """Return how the first stage of a job ended whose second one was found, as far as anybody knows."""
+    row, known = found.first, job.process_id if job is not None else ""
+    return StageEnd(
+        process_id=known or (row.process_id if row is not None else ""),
+        credits=(row.credits if row is not None else 0) or spec.credits - spec.then_credits,
+        attempts=job.attempts if job is not None else 0,
+        faces=row.faces if row is not None else None,
+        warnings=row.warnings if row is not None else (),
+    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.job.stage import StageEnd
 from engine.job.state import Event, State
 from engine.job.tally import Tally
 from engine.journal.line import Record
@@ -15,7 +16,10 @@ _MARKS = tuple(f'"event":"{event}"'.encode() for event in (Event.FAILED, Event.A
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """How a job failed last. `is_doubted`: a POST of it was unclear once, and proven absent by the listing alone."""
+    """How a job failed last. `is_doubted`: a POST of it was unclear once, and proven absent by the listing alone.
+
+    `staged`: how the first stage of a chained job ended, if it failed on the second; all else is about that one then.
+    """
 
     number: int
     reason: str
@@ -24,6 +28,7 @@ class Failure:
     attempts: int = 0
     input_sha256: str = ""
     is_doubted: bool = False
+    staged: StageEnd | None = None
 
     @property
     def is_paid(self) -> bool:
@@ -49,12 +54,14 @@ def read_failures(journal: Path, tally: Tally, part_of_reason: str = "") -> dict
 
 
 def _failure(record: Record, *, is_doubted: bool) -> Failure:
+    staged, last = [*map(StageEnd.of_record, record.get("stages", ())), None, None][:2]
     return Failure(
         number=record["job"],
         reason=str(record.get("reason", "")),
         process_id=record.get("process_id", ""),
-        credits=record.get("credits", 0),
-        attempts=record.get("attempts", 0),
+        credits=last.credits if last is not None else record.get("credits", 0),
+        attempts=last.attempts if last is not None else record.get("attempts", 0),
         input_sha256=record.get("input_sha256", ""),
         is_doubted=is_doubted,
+        staged=staged,
     )

@@ -10,33 +10,40 @@ from engine.job.state import Event, State
 from engine.job.tally import Tally
 from engine.pipeline.evidence import Evidence, adoption
 from engine.pipeline.flight import Flight
+from engine.pipeline.found import Found
 from engine.pipeline.lookup import Lookup
 from engine.pipeline.opening import Opened
 from engine.pipeline.past import as_retried
 from engine.pipeline.plan import extend, pick
 from engine.pipeline.poll import PollLane
 from engine.pipeline.read_ahead import read_ahead
+from engine.pipeline.relay import Relay
 from engine.pipeline.scope import Scope
 from engine.pipeline.submit import SubmitLane
-from engine.pipeline.visit import Found
+from engine.pipeline.upload_name import Named
+from engine.remote.member_id import unqualified
 
 __all__ = ["feed"]
 
 _PLAN_GROUP = 512  # plan lines decoded per thread hop
 
 
-async def feed(scope: Scope, opened: Opened, submit: SubmitLane, poll: PollLane, lookup: Lookup) -> bool:
+async def feed(scope: Scope, opened: Opened, submit: SubmitLane, poll: PollLane, lookup: Lookup, relay: Relay) -> bool:
     """Bring every job into its lane, once; say whether all of them were."""
     past = opened.past
+    flying = {spec.number for spec in past.open_jobs}
+    if scope.is_chained and scope.is_suspect:  # before a first stage ends whose second one the journal has lost
+        flying |= await _adopt_orphans(scope, opened, flying, poll, lookup)
     for spec in past.open_jobs:
         scope.in_flight.overdraw()
-        flight = _resumed(scope, spec)
-        if flight.process_id:
+        flight, state = _resumed(scope, spec), scope.book.tally.state(spec.number)
+        if state is State.PLANNED:
+            relay.resume(flight, poll, lookup)
+        elif state is State.ACCEPTED and not scope.client.is_stranger(flight.process_id):
             poll.add(flight)
-        else:
+        else:  # what was accepted where it can't be asked after stays so until it is found by its filename
             lookup.add(flight)
-    flying = {spec.number for spec in past.open_jobs}
-    if scope.is_suspect:
+    if scope.is_suspect and not scope.is_chained:
         flying |= await _adopt_orphans(scope, opened, flying, poll, lookup)
     return await submit.run(read_ahead(_jobs(scope, opened, flying)))
 
@@ -46,34 +53,47 @@ def _resumed(scope: Scope, spec: JobSpec) -> Flight:
     job = scope.book.tally.open[spec.number]
     flight = Flight(spec=spec)
     flight.is_resumed = True
-    flight.process_id = job.process_id
+    flight.process_id = job.process_id or job.lost_id
+    flight.member = unqualified(flight.process_id)[0] or job.member
+    if not flight.member and scope.endpoint.others:
+        flight.member = scope.book.marks.alone or ""
     flight.attempts = job.attempts
     flight.input_sha256 = job.input_sha256
     flight.accepted_at = job.accepted_at
     flight.unclear_from = scope.clock.monotonic()
     flight.eta = job.eta
     flight.etag = job.etag
+    if job.staged is not None:
+        flight.stage, flight.staged, flight.then_credits = 2, job.staged, job.credits
     return flight
 
 
 async def _adopt_orphans(scope: Scope, opened: Opened, flying: set[int], poll: PollLane, lookup: Lookup) -> set[int]:
     """A journal that lacks lines may lack intents: whatever the remote has of this run is adopted first.
 
-    Return the numbers of the jobs that were.
+    Return the numbers of the jobs that were; those `flying` keep their flight.
     """
-    states, planned = scope.book.tally, opened.past.jobs
+    tally, planned = scope.book.tally, opened.past.jobs
 
-    def is_lost(number: int) -> bool:
-        return number < planned and number not in flying and states.state(number) is State.PLANNED
+    def is_lost(named: Named) -> bool:
+        job = tally.open.get(named.number)
+        if named.number in flying:  # the journal knows its first stage: has it lost the second one?
+            return scope.is_chained and job is not None and _is_before_second_stage(tally, named.number)
+        return named.number < planned and tally.state(named.number) is State.PLANNED
 
-    rows = await lookup.orphans(is_lost)
-    found = {number: Found(scope.generation_of(row.filename), row) for number, row in rows.items()}
+    found = await lookup.orphans(is_lost)
+    found = {number: each for number, each in found.items() if number not in flying or each.stage > 1}
     for spec in await asyncio.to_thread(_placed, opened, found):
-        for record in adoption(spec, found[spec.number]):
+        for record in adoption(spec, found[spec.number], tally.open.get(spec.number)):
             _note(scope, **record)
-        scope.in_flight.overdraw()
-        poll.add(_resumed(scope, spec))
+        if spec.number not in flying:
+            scope.in_flight.overdraw()
+            poll.add(_resumed(scope, spec))
     return set(found)
+
+
+def _is_before_second_stage(tally: Tally, number: int) -> bool:
+    return tally.open[number].staged is None or tally.state(number) is State.PLANNED
 
 
 def _placed(opened: Opened, found: Mapping[int, Found]) -> list[JobSpec]:
@@ -93,13 +113,17 @@ async def _jobs(scope: Scope, opened: Opened, flying: set[int]) -> AsyncIterator
     numbers = (number for number in _planned(tally, past.place.number, past.jobs) if number not in flying)
     jobs = pick(opened.folder.plan, numbers, past.place) if tally.counts[State.PLANNED] else iter(())
     while group := await asyncio.to_thread(_take, jobs):
+        scope.budget.needs(sum(spec.credits for spec in group))
         yield [as_retried(spec, tally) for spec in group] if tally.again else group
     if opened.jobs is None:
+        scope.budget.complete()
         return
     scope.book.mark("planning")
     async for group in extend(opened.folder, past.plan, opened.jobs, sync=scope.settings.sync):
         tally.grow(group[-1].number + 1)
+        scope.budget.needs(sum(spec.credits for spec in group))
         yield group
+    scope.budget.complete()
     scope.book.mark("planned", jobs=tally.planned)
 
 

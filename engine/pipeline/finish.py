@@ -15,7 +15,9 @@ __all__ = ["final_path", "finish", "forget", "found_in_place"]
 
 
 def final_path(scope: Scope, flight: Flight) -> Path:
-    """Return where the output of `flight` belongs."""
+    """Return where the result of `flight` belongs: the job's output, or what its next stage is to take."""
+    if not scope.is_last(flight):
+        return scope.folder.staged_of(flight.number)
     return scope.order.out / path_of_text(flight.spec.output)
 
 
@@ -29,16 +31,22 @@ async def found_in_place(scope: Scope, flight: Flight) -> Sealed | None:
     if not spec.width:
         return None
     expected = Expected(*scope.order.sizing.output_size(spec.width, spec.height))
-    sealed = await asyncio.to_thread(recognise, final_path(scope, flight), expected)
+    final = scope.order.out / path_of_text(spec.output)
+    sealed = await asyncio.to_thread(recognise, final, expected)
     is_input = sealed is not None and sealed.sha256 == flight.input_sha256
     return None if is_input else sealed
 
 
 async def finish(scope: Scope, flight: Flight, sealed: Sealed) -> None:
-    """Journal that `flight` is done, durably; then let the run's own service forget the job, files included."""
+    """Journal that `flight` is done, durably; then let the run's own service forget the job, files included.
+
+    A first stage is forgotten only now: until then its result could be needed again.
+    """
+    # Found in place before its first stage was sent again, it went through all of them.
+    credits_charged = flight.price if scope.is_last(flight) else flight.spec.credits
     await scope.book.end(
         replace(
-            flight.outcome(credits_charged=flight.price),
+            flight.outcome(credits_charged=credits_charged),
             output_sha256=sealed.sha256,
             output_bytes=sealed.size_bytes,
             output_width=sealed.width,
@@ -47,8 +55,10 @@ async def finish(scope: Scope, flight: Flight, sealed: Sealed) -> None:
     )
     discard_copy(scope, flight)
     scope.in_flight.give_back()
-    if scope.endpoint.is_own and flight.process_id:
-        await forget(scope, flight.process_id)
+    if scope.endpoint.is_own:
+        for process_id in (flight.process_id, flight.staged.process_id if flight.staged is not None else ""):
+            if process_id:
+                await forget(scope, process_id)
 
 
 async def forget(scope: Scope, process_id: str) -> None:

@@ -61,6 +61,7 @@ class _Fold:
     def take(self, bodies: list[bytes]) -> None:  # noqa: C901 -- a loop without calls: it runs three times a job
         """Take in lines that have proven themselves."""
         intents, acceptances, prices, states = self._intents, self._acceptances, self._prices, self._tally.states
+        half_done = self._tally.open  # a job that is planned and yet open is between its two stages
         last_mark, jobs = None, self._jobs
         for body, head in zip(bodies, map(_HEAD, bodies), strict=True):
             if head is None:
@@ -86,7 +87,7 @@ class _Fold:
                     jobs = number + 1
                     if jobs > len(states):
                         states.extend(bytes(jobs - len(states) + _ROOM))
-                if states[number] == _PLANNED and b'"generation":' not in body:
+                if states[number] == _PLANNED and number not in half_done and b'"generation":' not in body:
                     intents[digits] = number, body
                     continue
             self._jobs = jobs

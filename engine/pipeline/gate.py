@@ -61,7 +61,8 @@ class Gate:
     def failed(self, error: RemoteError) -> None:
         """Shut the gate for a while; raises MachineError when the remote has not been reached for too long."""
         now = self._clock.monotonic()
-        self._judge(error, now)
+        if not error.elsewhere_helps:
+            self._judge(error, now)
         self._unanswered += 1
         if self._unanswered < _ALONE and error.kind in _ITS_OWN and error.retry_after_s is None:
             return

@@ -1,5 +1,7 @@
 """A lane's way to the remote: whether anything may leave at all (gate), and how much at once (adaptive limit)."""
 
+from collections.abc import Awaitable
+
 from engine.clock import Clock
 from engine.pipeline.gate import Gate
 from engine.pipeline.permits import Permits
@@ -36,6 +38,16 @@ class Lane:
     def leave(self) -> None:
         self.places.give_back()
 
+    async def step_out(self, wait: Awaitable[None]) -> None:
+        """Give the place back until `wait` is over, then take another; one is held again even where this raises."""
+        self.places.give_back()
+        try:
+            await wait
+            await self.places.take()
+        except BaseException:
+            self.places.overdraw()
+            raise
+
     async def passed(self) -> None:
         """Return once the gate is open, for whoever has a place already."""
         await self._gate.passed()
@@ -51,6 +63,8 @@ class Lane:
 
         One that was too fast narrows the lane and does not shut it: the pace of all requests is the client's matter.
         """
+        if error.elsewhere_helps:
+            return  # one member's trouble is not everybody's
         now = self._clock.monotonic()
         if error.kind is Kind.TOO_FAST:
             self.limit.refused(now, sent_at=error.sent_at, retry_after_s=error.retry_after_s)

@@ -15,7 +15,7 @@ from engine.journal.line import Record, encode
 from engine.pipeline.order import Order
 from engine.pipeline.past import Past, load_past, past_of_plan
 from engine.pipeline.plan import first_good, scan_order
-from engine.pipeline.run_folder import RunFolder, open_journal
+from engine.pipeline.run_folder import FOLDER_NAME, RunFolder, open_journal
 from engine.settings import Settings
 
 __all__ = ["Opened", "begin", "reopened", "resume", "without_journal"]
@@ -146,6 +146,8 @@ def _make_folders(out: Path, run: Path) -> None:
     for folder in (out, run):
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700 if folder is run else 0o777)
+            if folder is run and folder.name == FOLDER_NAME:  # plan and journal may hold what opens the inputs
+                folder.chmod(0o700)
             probe = folder / ".write-test"
             probe.touch()
             probe.unlink()

@@ -12,10 +12,16 @@ from engine.disk import path_of_text, text_of_path, write_whole
 from engine.errors import UsageError
 from engine.inputs.folder import Globs
 from engine.inputs.scan import Sizing
+from engine.job.enhance import Enhance, OutputFormat
 from engine.job.parameters import FaceRecovery
 from engine.settings import Settings
 
-__all__ = ["Order"]
+__all__ = ["STAGED_FORMAT", "Order"]
+
+# Of what goes from the first stage to the second: nothing is lost in it.
+STAGED_FORMAT = OutputFormat.PNG
+
+_STAGE = "stage"  # in the table of the second one: which it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,11 @@ class Order:
     def parameters(self) -> FaceRecovery:
         return self.sizing.parameters
 
+    @property
+    def then(self) -> Enhance | None:
+        """The parameters of the second stage; None where there is none."""
+        return self.sizing.then
+
     def save(self, path: Path) -> None:
         """Write the order to `path`, whole or not at all."""
         settings = {name: value for name, value in self.settings.model_dump(mode="json").items() if value is not None}
@@ -46,7 +57,10 @@ class Order:
         }
         if self.sizing.scale is not None:
             run["scale"] = self.sizing.scale
-        write_whole(path, tomli_w.dumps({"run": run, "parameters": parameters, "settings": settings}).encode())
+        tables = {"run": run, "parameters": parameters, "settings": settings}
+        if self.then is not None:
+            tables["then"] = {_STAGE: "enhance", **self.then.model_dump(mode="json", exclude_defaults=True)}
+        write_whole(path, tomli_w.dumps(tables).encode())
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -69,9 +83,20 @@ class Order:
             inputs=tuple(run["inputs"]),
             out=path_of_text(run["out"]),
             globs=Globs(tuple(run["include"]), tuple(run["exclude"])),
-            sizing=Sizing(FaceRecovery.parse(_boxes_again(tables["parameters"])), run.get("scale")),
+            sizing=Sizing(
+                FaceRecovery.parse(_boxes_again(tables["parameters"])), run.get("scale"), _then(tables.get("then"))
+            ),
             settings=Settings.model_validate(tables["settings"]),
         )
+
+
+def _then(table: dict[str, Any] | None) -> Enhance | None:
+    """Return the second stage that its table holds; raises KeyError or UsageError for one that is not known."""
+    if table is None:
+        return None
+    if table[_STAGE] != "enhance":
+        raise UsageError(f"the run's second stage is {table[_STAGE]}: this version knows only enhance")
+    return Enhance.parse({name: value for name, value in table.items() if name != _STAGE})
 
 
 def _boxes_again(parameters: dict[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def load_past(order: Order, folder: RunFolder, *, is_extended: bool = False) -> 
 
     What the plan knows is gathered only where it will be compared: for a plan that is not complete, or `is_extended`.
     """
-    past = Past(known=Known(Namer(order.parameters.output_format)))
+    past = Past(known=Known(Namer(order.sizing.output_format)))
     past.tally, past.marks, past.since = replay(folder, past.journal)
     past.is_closed = past.marks.is_closed
     if is_extended or past.marks.planned is None:
@@ -81,7 +81,7 @@ def load_past(order: Order, folder: RunFolder, *, is_extended: bool = False) -> 
 
 def past_of_plan(order: Order, folder: RunFolder) -> Past:
     """Return what the plan alone proves: so many jobs, none of which was ever heard of."""
-    past = Past(known=Known(Namer(order.parameters.output_format)))
+    past = Past(known=Known(Namer(order.sizing.output_format)))
     _check_plan(folder, past)
     if past.plan.damaged_lines:
         raise _damaged(folder)

@@ -15,6 +15,7 @@ from engine.disk import AppendFile, path_of_text
 from engine.errors import MachineError, UsageError
 from engine.inputs.naming import Namer
 from engine.inputs.scan import Sources, candidates, scan
+from engine.job.address import shown
 from engine.job.spec import JobSpec
 from engine.journal.line import DamagedLine, Record, decode, encode
 from engine.journal.replay import Reading
@@ -167,7 +168,7 @@ def first_good(jobs: Iterator[JobSpec], inputs: tuple[str, ...]) -> Iterator[Job
     if not refused:
         raise UsageError(f"no pictures in {where}: JPEG, PNG and TIFF are supported")
     others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-    raise UsageError(f"no picture in {where} can be restored: {refused[0].source} {refused[0].reason}{others}")
+    raise UsageError(f"no picture in {where} can be restored: {shown(refused[0].source)} {refused[0].reason}{others}")
 
 
 async def extend(

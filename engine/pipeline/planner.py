@@ -70,6 +70,17 @@ class Planner:
         self.flights[flight.process_id] = flight
         self.agenda.plan(flight, wait_s)
 
+    def wake(self, process_id: str) -> None:
+        """Have a waiting flight looked at now, where it was seen last; one look at a page serves all that is on it."""
+        flight = self.flights.get(process_id)
+        if flight is None:
+            return
+        if flight.page is not None and not flight.page.is_asked:
+            self.agenda.plan(flight.page, 0.0)
+        else:
+            self.pages.remove(flight)
+            self.agenda.plan(flight, 0.0)
+
     def has(self, flight: Flight) -> bool:
         """Say whether `flight` still waits."""
         return self.flights.get(flight.process_id) is flight

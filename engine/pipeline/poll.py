@@ -6,7 +6,8 @@ No job that waits has a task: the planner's agenda has one sleeper for all, and 
 import asyncio
 from collections.abc import Callable
 
-from engine.job.state import Event
+from engine.job.state import Event, State
+from engine.pipeline.away import Away
 from engine.pipeline.closing import Reason
 from engine.pipeline.flight import Flight
 from engine.pipeline.pages import Page
@@ -32,6 +33,7 @@ class PollLane:
         self._on_lost = on_lost
         self._backoff = scope.backoff()
         self._planner = Planner(scope.settings, scope.clock)
+        self._away = Away(scope, self._planner.has)
         self.lane = scope.lane("poll", scope.settings.poll_concurrency)
 
     def __repr__(self) -> str:
@@ -50,6 +52,14 @@ class PollLane:
     def again(self, flight: Flight, wait_s: float) -> None:
         """Take back a finished flight whose download did not work out, to be looked at alone after `wait_s`."""
         self._planner.add_again(flight, wait_s)
+
+    def knows(self, process_id: str) -> bool:
+        """Say whether a waiting flight has this id."""
+        return process_id in self._planner.flights
+
+    def wake(self, process_id: str) -> None:
+        """Look at a waiting flight now: somebody says that it has ended. Does nothing for any other."""
+        self._planner.wake(process_id)
 
     async def run(self) -> None:
         """Serve for as long as the run lasts."""
@@ -82,7 +92,7 @@ class PollLane:
                     await self._walk_the_listing(look)
         finally:
             self.lane.leave()
-            self._planner.correct_price(self._scope.client.pace.rate.per_s)
+            self._planner.correct_price(self._scope.client.per_s)
 
     async def _look_at_flight(self, flight: Flight) -> None:
         if not self._planner.has(flight):
@@ -96,6 +106,7 @@ class PollLane:
         self.lane.worked()
         flight.looks += 1
         flight.failed_looks = 0
+        self._away.came_back(flight)
         self._planner.walk.spared()
         if not self._planner.has(flight):  # a page showed it meanwhile
             return
@@ -166,6 +177,7 @@ class PollLane:
             if flight is None:
                 continue
             seen.add(flight.number)
+            self._away.came_back(flight)
             if not is_going_on(members) and not (row := as_row(members)).is_going_on:
                 if not self._is_done(flight, row):
                     failed.append((flight, row))
@@ -181,10 +193,10 @@ class PollLane:
     def _is_done(self, flight: Flight, row: Row) -> bool:
         """Take in that `flight` has ended; say whether it did so well, in which case it is handed on.
 
-        A row that names another of this run's jobs says nothing of this one: the process id was not its own.
+        A row that names another of this run's jobs or stages says nothing of this one: the process id was not its own.
         """
         self._planner.remove(flight)
-        if self._scope.number_of(row.filename) not in (None, flight.number):
+        if self._scope.is_of_another(flight, row.filename):
             self._lose_mistaken(flight)
             return True
         flight.row = row
@@ -221,7 +233,7 @@ class PollLane:
         return False
 
     def _is_overdue(self, flight: Flight) -> bool:
-        return flight.age_s(self._scope.clock.monotonic()) > self._scope.settings.job_deadline_s
+        return flight.age_s(self._scope.clock.monotonic()) - flight.away_s > self._scope.settings.job_deadline_s
 
     async def _give_up(self, flight: Flight) -> None:
         """End a job that never ends; the backend may charge for it all the same."""
@@ -234,13 +246,22 @@ class PollLane:
         """A look at one job that failed costs time; only what concerns all jobs shuts the gate for all."""
         if not self._planner.has(flight):
             return
+        if error.kind is not Kind.UNREACHABLE:
+            self._away.came_back(flight)
         if error.kind is Kind.GONE:
             self._planner.remove(flight)
             self._lose(flight, str(error))
             return
+        if error.kind in (Kind.KEY_REFUSED, Kind.WRONG_ADDRESS) and error.elsewhere_helps:
+            self._planner.remove(flight)
+            self._scope.park(flight)
+            return
         flight.failed_looks += 1
         wait_s = self._stumbled(error, flight.failed_looks)
-        if self._is_overdue(flight):
+        if error.kind is Kind.UNREACHABLE:
+            self._away.went(flight, error)
+            self._planner.agenda.plan(flight, wait_s)
+        elif self._is_overdue(flight):
             await self._give_up(flight)
         else:
             self._planner.agenda.plan(flight, wait_s)
@@ -248,10 +269,12 @@ class PollLane:
     def _lose(self, flight: Flight, reason: str) -> None:
         """Give `flight` to those who look it up by its filename."""
         flight.times_lost += 1
-        flight.unclear_rounds += 1
+        flight.tried += (flight.member,)
         flight.unclear_from = self._scope.clock.monotonic()
         flight.unclear_since = flight.unclear_since or flight.unclear_from
-        self._scope.book.note(flight.number, Event.UNCLEAR, reason=reason)
+        if self._scope.book.tally.state(flight.number) is State.ACCEPTED:  # not so the first stage of a job past it
+            members = {"process_id": flight.process_id} if flight.process_id else {}
+            self._scope.book.note(flight.number, Event.UNCLEAR, reason=reason, **members)
         self._on_lost(flight)
 
     def _lose_mistaken(self, flight: Flight) -> None:
@@ -261,7 +284,7 @@ class PollLane:
 
     def _stumbled(self, error: RemoteError, failures: int) -> float:
         """Take in that a look failed, `failures` times in a row by now; return the wait until the next try."""
-        if error.kind is Kind.KEY_REFUSED:
+        if error.kind is Kind.KEY_REFUSED and not error.elsewhere_helps:
             self._scope.closing.tell(Reason.KEY_REFUSED, f"{error}: check the key, then resume")
         elif error.kind in (Kind.TOO_FAST, Kind.UNREACHABLE):
             self.lane.failed(error)

@@ -15,7 +15,7 @@ from engine.pipeline.scope import Scope
 from engine.pipeline.web import WebInputs, copy_of
 from engine.remote.multipart import SMALL_BYTES, Upload
 
-__all__ = ["Loaded", "discard_copy", "load", "prepare"]
+__all__ = ["Loaded", "discard_copy", "fields_of", "load", "prepare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Loaded:
 
 
 async def prepare(scope: Scope, flight: Flight, web: WebInputs, loaded: Loaded | InputError | None) -> Upload:
-    """Return what to send for `flight`, and fill in its input's hash; `loaded`: None where it was not read yet.
+    """Return what to send for a first stage, and fill in its input's hash; `loaded`: None where it was not read yet.
 
     Raises InputError when the input is gone, unreadable or another one than planned.
     """
@@ -40,10 +40,26 @@ async def prepare(scope: Scope, flight: Flight, web: WebInputs, loaded: Loaded |
     elif isinstance(loaded, InputError):
         raise loaded
     flight.input_sha256 = loaded.sha256
-    fields = dict(scope.form)
-    if spec.output_width is not None and spec.output_height is not None:
-        fields |= {"output_width": str(spec.output_width), "output_height": str(spec.output_height)}
-    return Upload.of(fields, scope.upload_name(spec), path, spec.size_bytes, loaded.content)
+    if scope.is_chained:  # what an earlier try of the job left there is not what this one will make
+        scope.folder.staged_of(flight.number).unlink(missing_ok=True)
+    name = scope.upload_name(flight, spec.format)
+    return Upload.of(fields_of(scope, flight), name, path, spec.size_bytes, loaded.content)
+
+
+def fields_of(scope: Scope, flight: Flight) -> dict[str, str]:
+    """Return the fields that the POST of `flight` carries beside the picture.
+
+    Raises InputError where `--scale` asks for a size that nobody has found out: it would come out as another.
+    """
+    spec, fields = flight.spec, dict(scope.stage_of(flight).form)
+    if scope.order.sizing.scale is None or not scope.is_last(flight):
+        return fields
+    if spec.output_width is None or spec.output_height is None:
+        raise InputError("can't be scaled: how large it is was never found out")
+    fields |= {"output_width": str(spec.output_width), "output_height": str(spec.output_height)}
+    if scope.is_chained:  # exactly so many pixels, not as many as fit inside
+        fields["crop_to_fill"] = "true"
+    return fields
 
 
 def load(path: Path, size_bytes: int) -> Loaded:
@@ -80,6 +96,8 @@ def _check_unchanged(found_bytes: int, planned_bytes: int) -> None:
 
 
 def discard_copy(scope: Scope, flight: Flight) -> None:
-    """Delete the local copy of a picture on the web; its job has ended."""
+    """Delete the local copy of a picture on the web, and the result of a first stage; their job has ended."""
     if flight.spec.is_url:
         copy_of(scope, flight).unlink(missing_ok=True)
+    if flight.staged is not None:
+        scope.folder.staged_of(flight.number).unlink(missing_ok=True)

@@ -6,20 +6,21 @@ run at the backend once more, and for outputs in place, before it sends anything
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from engine.clock import Clock
 from engine.disk import AppendFile, sync_folder
 from engine.job.spec import JobSpec
-from engine.job.state import IllegalStep
+from engine.job.state import Event, IllegalStep
 from engine.job.tally import Tally
 from engine.journal.line import Record, encode
 from engine.journal.replay import Reading, telling
-from engine.pipeline.evidence import Evidence
+from engine.pipeline.carried import carried
+from engine.pipeline.evidence import Evidence, Proof
 from engine.pipeline.fold import fold
 from engine.pipeline.marks import Marks
 from engine.pipeline.opening import Opened
@@ -68,7 +69,7 @@ def is_sound(opened: Opened) -> bool:
 
 async def find_rows(visit: Visit) -> dict[int, Found]:
     """Return all that the backend lists under this run's filenames, by job."""
-    return await visit.rows(lambda _number, _generation: True)
+    return await visit.rows(lambda _named: True)
 
 
 def rebuild(
@@ -88,9 +89,14 @@ def rebuild(
         file.append(_lines(clock, _head(folder, planned)))
         specs = pick(folder.plan, iter(range(planned)))
         with ThreadPoolExecutor(_THREADS) as threads:
-            evidence = Evidence(opened, found)
+            evidence, before = Evidence(opened, found), carried(folder.journal)
+
+            def proof_of(spec: JobSpec) -> Proof:
+                return _kept(evidence.of(spec), before.get(spec.number), found.get(spec.number))
+
             while group := list(itertools.islice(specs, _GROUP)):
-                file.append(_lines(clock, _events(group, evidence, threads, recovered)))
+                placed = map(evidence.placed, group)
+                file.append(_lines(clock, _events(threads.map(proof_of, placed), recovered)))
                 on_progress(group[-1].number + 1)
     finally:
         file.close()
@@ -117,10 +123,19 @@ def _planned_before(journal: Path) -> int | None:
     return marks.planned
 
 
-def _events(
-    group: list[JobSpec], evidence: Evidence, threads: ThreadPoolExecutor, recovered: Recovered
-) -> Iterator[Record]:
-    for proof in threads.map(evidence.of, map(evidence.placed, group)):
+def _kept(proof: Proof, before: list[Record] | None, found: Found | None) -> Proof:
+    """Return `proof`, or what the old journal said of a job that is at a member of a pool; it may not be given now.
+
+    A second stage that is there counts more than the row of the first one.
+    """
+    is_further = before is not None and before[0]["event"] == Event.STAGED and found is not None and found.stage == 1
+    if before is None or proof.is_done or (proof.events and not is_further):
+        return proof
+    return replace(proof, events=before)
+
+
+def _events(proofs: Iterable[Proof], recovered: Recovered) -> Iterator[Record]:
+    for proof in proofs:
         recovered.done += proof.is_done
         recovered.adopted += proof.is_adopted
         recovered.waiting += not proof.events

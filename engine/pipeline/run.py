@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from engine.clock import Clock
 from engine.disk import AppendFile
 from engine.errors import MachineError
+from engine.job.state import State
 from engine.job.tally import Tally
 from engine.journal.writer import JournalWriter
 from engine.pipeline.book import Book
@@ -18,16 +21,25 @@ from engine.pipeline.feed import feed
 from engine.pipeline.finish import forget
 from engine.pipeline.greeting import greet
 from engine.pipeline.lookup import Lookup
+from engine.pipeline.notes import Notes
+from engine.pipeline.notices import Notices, token_of
 from engine.pipeline.opening import Opened
+from engine.pipeline.order import Order
 from engine.pipeline.permits import Permits
 from engine.pipeline.poll import PollLane
+from engine.pipeline.receiver import receiving
+from engine.pipeline.relay import Relay
 from engine.pipeline.results import rewrite_results
 from engine.pipeline.run_folder import open_journal
 from engine.pipeline.scope import Scope
 from engine.pipeline.snapshots import Snapshots
+from engine.pipeline.staged import clear_up
+from engine.pipeline.stages import stages_of
 from engine.pipeline.submit import SubmitLane
 from engine.pipeline.summary import Summary, summarise
+from engine.pipeline.upload_name import Named
 from engine.remote.client import Client
+from engine.remote.connect import connect
 from engine.remote.endpoint import Endpoint
 from engine.remote.failures import Kind, RemoteError
 from engine.remote.transport import Transport
@@ -53,6 +65,7 @@ class View:
     tally: Tally
     in_flight: Permits
     closing: Closing
+    notes: Notes = field(default_factory=Notes)
 
 
 async def run(
@@ -74,7 +87,8 @@ async def run(
     await asyncio.to_thread(rewrite_results, folder, past.tally, past.since)
     journal_file = await asyncio.to_thread(open_journal, folder.journal, past.journal, sync=order.settings.sync)
     results_file = AppendFile(folder.results, sync=False)
-    client = Client(transport, endpoint.base_url, endpoint.key, clock)
+    notes = Notes()
+    client = connect(endpoint, transport, clock, order.settings.backoff(), draw, notes.tell)
     async with (
         _writer(journal_file, partial(clock.sleep, _JOURNAL_PAUSE_S)) as journal,
         _writer(results_file, partial(clock.sleep, _RESULTS_PAUSE_S)) as results,
@@ -90,10 +104,11 @@ async def run(
             closing=closing,
             clock=clock,
             draw=draw,
-            form=order.parameters.form(),
+            stages=stages_of(order.sizing, _webhook(order, endpoint)),
             is_suspect=past.is_suspect,
+            notes=notes,
         )
-        on_start(View(past.tally, scope.in_flight, closing))
+        on_start(View(past.tally, scope.in_flight, closing, scope.notes))
         snapshots = Snapshots(folder, past, scope.book, (journal, results))
         await _carry_out(scope, opened, snapshots, started)
         await snapshots.take()
@@ -105,12 +120,12 @@ async def run(
         backend=endpoint.name,
         requests=sum(client.requests.values()),
         calls={call.value: count for call, count in client.requests.items() if count},
-        refusals=client.pace.rate.refusals,
+        refusals=client.refusals,
         is_simulated=past.marks.is_simulated,
         limits=scope.limits(started),
         seconds=round(clock.monotonic() - started, 3),
         ended_now=past.tally.ended - ended_before,
-        notes=tuple(past.notes),
+        notes=(*past.notes, *scope.notes.lines()),
         stopped=closing.reason or "",
         message=closing.message,
     )
@@ -126,9 +141,13 @@ async def _carry_out(scope: Scope, opened: Opened, snapshots: Snapshots, started
     is_sound = not scope.is_suspect
     try:
         if await greet(scope):
-            told = {"simulated": True} if scope.client.is_simulated else {}
+            told: dict[str, Any] = {"simulated": True} if scope.client.is_simulated else {}
+            if isinstance(scope.client, Client) and not scope.endpoint.is_own:  # should it be one of a pool some day
+                told["member"] = scope.client.id
             scope.book.mark("opened", run=scope.order.run_id, backend=scope.endpoint.name, **told)
             is_sound = await _fly(scope, opened, snapshots) or is_sound
+        if scope.is_chained:
+            await asyncio.to_thread(clear_up, scope)
         if scope.endpoint.is_own and not closing.leaving.is_set():
             await _sweep_up(scope)
     except* RemoteError as group:
@@ -164,17 +183,56 @@ async def _fly(scope: Scope, opened: Opened, snapshots: Snapshots) -> bool:
 
     Say whether every job of the plan has had its turn.
     """
-    download, lookup = DownloadLane(scope), Lookup(scope)
-    poll = PollLane(scope, download.add, lookup.add)
-    submit = SubmitLane(scope, poll.add, lookup.add)
-    async with asyncio.TaskGroup() as group:
-        running = (lookup.run(poll.add, submit.again), poll.run(), download.run(poll), snapshots.run())
+    relay, lookup = Relay(scope), Lookup(scope)
+    download = DownloadLane(scope, relay.hand_over)
+    poll = PollLane(scope, relay.before(download.add), lookup.add)
+    notices = _notices(scope, poll, lookup)
+    on_accepted = notices.before(poll.add) if notices is not None else poll.add
+    submit = SubmitLane(scope, on_accepted, lookup.add)
+    async with _told(scope, notices), asyncio.TaskGroup() as group:
+        running = (
+            lookup.run(on_accepted, relay.after_absence(submit, poll, lookup)),
+            poll.run(),
+            download.run(poll),
+            relay.run(submit),
+            snapshots.run(),
+        )
         lanes = [group.create_task(lane) for lane in running]
-        feeding = group.create_task(feed(scope, opened, submit, poll, lookup))
+        feeding = group.create_task(feed(scope, opened, submit, poll, lookup, relay))
         await _see_through(scope, feeding, submit, download)
+        _tell_of_parked(scope)
         for task in (*lanes, feeding):
             task.cancel()
     return feeding.done() and not feeding.cancelled() and feeding.result()
+
+
+def _tell_of_parked(scope: Scope) -> None:
+    if scope.parked:
+        what = f"{len(scope.parked)} jobs are at members of the pool that can't be asked any more"
+        scope.closing.tell(Reason.KEY_REFUSED, f"{what}: give them again, with their keys, then resume")
+
+
+def _webhook(order: Order, endpoint: Endpoint) -> str:
+    """Return where jobs of this run are to tell of their ends; empty: nowhere."""
+    url = order.settings.webhook_url
+    return f"{url}/{token_of(endpoint.keys, order.run_id)}" if url is not None else ""
+
+
+def _notices(scope: Scope, poll: PollLane, lookup: Lookup) -> Notices | None:
+    """Return what answers notices; None where the settings ask for none."""
+    if scope.settings.webhook_url is None:
+        return None
+
+    def is_sending() -> bool:
+        return scope.lanes["submit"].places.taken > 0 or lookup.is_open
+
+    run_id = scope.order.run_id
+    return Notices(scope.endpoint, run_id, book=scope.book, poll=poll, clock=scope.clock, is_sending=is_sending)
+
+
+def _told(scope: Scope, notices: Notices | None) -> AbstractAsyncContextManager[object]:
+    """Have notices answered, if there is what answers them."""
+    return receiving(scope.settings.webhook_listen, notices) if notices is not None else contextlib.nullcontext()
 
 
 async def _see_through(scope: Scope, feeding: asyncio.Task[bool], submit: SubmitLane, download: DownloadLane) -> None:
@@ -209,6 +267,12 @@ async def _sweep_up(scope: Scope) -> None:
     """Let the own service forget what an earlier process finished but could not have forgotten any more."""
     with contextlib.suppress(RemoteError):  # it costs disk space until the service's own retention ends, no more
         async for row in scope.client.rows():
-            number = scope.number_of(row.filename)
-            if number is not None and scope.book.tally.state(number).is_final:
+            named = scope.named(row.filename)
+            if named is not None and _is_of_no_use(scope, named):
                 await forget(scope, row.process_id)
+
+
+def _is_of_no_use(scope: Scope, named: Named) -> bool:
+    """Say whether a row has served its job: a failed one may be retried from the result of its first stage."""
+    state = scope.book.tally.state(named.number)
+    return state is State.DONE or (state is State.FAILED and named.stage == len(scope.stages))

@@ -8,7 +8,7 @@ from engine.disk import AppendFile
 from engine.errors import UsageError
 from engine.journal.replay import Reading
 
-__all__ = ["RunFolder", "open_journal"]
+__all__ = ["FOLDER_NAME", "RunFolder", "open_journal"]
 
 FOLDER_NAME = ".face-recovery"
 
@@ -69,6 +69,15 @@ class RunFolder:
     def copy_of(self, number: int) -> Path:
         """Return where the local copy of the picture on the web of job `number` lies until it has ended."""
         return self.fetched / f"{number:06d}"
+
+    @property
+    def staged(self) -> Path:
+        """Results of first stages, where they have to be fetched, until the second ones are done."""
+        return self.path / "staged"
+
+    def staged_of(self, number: int) -> Path:
+        """Return where the result of the first stage of job `number` waits for its second one."""
+        return self.staged / f"{number:06d}"
 
     @property
     def service(self) -> Path:

@@ -48,7 +48,7 @@ class SecondLook:
 
     def _names(self) -> Known:
         if self._known is None:
-            self._known = Known(Namer(self.order.parameters.output_format))
+            self._known = Known(Namer(self.order.sizing.output_format))
             for record in read(self.folder.plan):
                 self._known.add(record)
             for again in self.tally.again.values():

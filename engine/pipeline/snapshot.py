@@ -24,7 +24,7 @@ from engine.pipeline.run_folder import RunFolder
 
 __all__ = ["FINAL", "FrozenPlan", "Reach", "Snapshot", "load_snapshot", "save_snapshot"]
 
-_VERSION = 2  # 2: retried jobs
+_VERSION = 4  # 2: retried jobs; 3: jobs of two stages; 4: where a POST went
 # A torn or replaced file differs in its last lines; 64 KiB are some two hundred of them, and read in no time.
 _PROOF_BYTES = 64 * 1024
 # What the states of jobs that have ended are stripped by.

@@ -8,18 +8,23 @@ from collections.abc import AsyncIterator, Callable
 
 from engine.errors import InputError
 from engine.job.state import Event
+from engine.pipeline.allowance import Allowance
 from engine.pipeline.closing import Reason
 from engine.pipeline.finish import finish, found_in_place
 from engine.pipeline.flight import Flight
 from engine.pipeline.prepare import Loaded, discard_copy, prepare
 from engine.pipeline.read_ahead import Ready
 from engine.pipeline.scope import Scope
+from engine.pipeline.staged import by_link, from_file
 from engine.pipeline.web import WebInputs
-from engine.remote.client import Accepted
+from engine.remote.acceptance import Accepted
 from engine.remote.failures import Kind, RemoteError
 from engine.remote.multipart import Upload
+from engine.remote.pool import Turn
 
 __all__ = ["SubmitLane"]
+
+_OF_ONE_MEMBER = (Kind.NO_CREDITS, Kind.KEY_REFUSED, Kind.WRONG_ADDRESS)
 
 
 class SubmitLane:
@@ -33,7 +38,8 @@ class SubmitLane:
         self._on_unclear = on_unclear
         self.lane = scope.lane("submit", scope.settings.submit_concurrency)
         self._web = WebInputs(scope)
-        self._answered_at = float("-inf")  # when a submit was last answered clearly
+        self._allowance = Allowance(scope)
+        self._answered_at: dict[str, float] = {}  # when each member last answered a submit clearly
         self._refused_from: float | None = None  # since when every submit was refused
 
     async def run(self, jobs: AsyncIterator[Ready]) -> bool:
@@ -55,17 +61,23 @@ class SubmitLane:
 
     async def again(self, flight: Flight) -> None:
         """Submit once more a flight that is proven not to have been accepted; it keeps its permit."""
-        if flight.unclear_rounds >= self._scope.settings.submit_attempts and self._is_its_own(flight):
-            reason = f"was not accepted: {flight.unclear_rounds} submits ended unclear and none of them arrived"
+        if len(flight.tried) >= self._scope.settings.submit_attempts and self._is_its_own(flight):
+            reason = f"was not accepted: {len(flight.tried)} submits ended unclear and none of them arrived"
             await self._scope.fail(flight, reason)
             return
         await self.lane.enter()
         await self._carry(flight, None)
 
     def _is_its_own(self, flight: Flight) -> bool:
-        """Say whether it is this picture that no submit gets through with: others did meanwhile, or time is up."""
+        """Say whether it is this picture that no submit gets through with: where others did meanwhile, or time is up.
+
+        What a member of a pool does that answers nobody counts against no picture.
+        """
         waited_s = self._scope.clock.monotonic() - flight.unclear_since
-        return self._answered_at >= flight.unclear_since or waited_s > self._scope.settings.job_deadline_s
+        if waited_s > self._scope.settings.job_deadline_s:
+            return True
+        well = {member for member, at in self._answered_at.items() if at >= flight.unclear_since}
+        return sum(member in well for member in flight.tried) >= self._scope.settings.submit_attempts
 
     async def _carry(self, flight: Flight, loaded: Loaded | InputError | None) -> None:
         """Do one job's submitting; its place in the lane is held already."""
@@ -74,7 +86,7 @@ class SubmitLane:
                 await self._scope.fail(flight, flight.spec.reason)
                 return
             started = self._scope.clock.monotonic()
-            upload = await prepare(self._scope, flight, self._web, loaded)
+            upload = await self._upload(flight, loaded)
             if self._scope.is_suspect and (sealed := await found_in_place(self._scope, flight)) is not None:
                 await finish(self._scope, flight, sealed)
                 return
@@ -86,37 +98,52 @@ class SubmitLane:
         finally:
             self.lane.leave()
 
-    async def _send(self, flight: Flight, upload: Upload) -> None:
+    async def _upload(self, flight: Flight, loaded: Loaded | InputError | None) -> Upload | None:
+        """Return what to send for `flight`; None where it is a link, to be minted for each try."""
+        if flight.staged is None:
+            return await prepare(self._scope, flight, self._web, loaded)
+        client = self._scope.client
+        is_here = client.is_ours and not client.is_stranger(flight.staged.process_id)
+        return None if is_here else await from_file(self._scope, flight)
+
+    async def _send(self, flight: Flight, upload: Upload | None) -> None:
         """Send until the answer is clear, or what it means is somebody else's business."""
-        while await self._may_send(flight):
+        while (turn := await self._turn(flight)) is not None:
+            sent = upload if upload is not None else await by_link(self._scope, flight, self.lane)
+            if sent is None or (upload is None and not self._allowance.permits(flight)):  # told while it was minted
+                turn.pass_up()
+                continue
+            flight.member = turn.member
             await self._intend(flight)
             try:
-                accepted = await self._scope.client.submit(upload)
+                accepted = await turn.submit(sent, self._scope.stage_of(flight).route)
             except RemoteError as error:
                 if await self._is_over(flight, error):
                     return
             else:
-                self._answered()
+                self._answered(flight)
                 self._accepted(flight, accepted)
                 return
         self._scope.in_flight.give_back()
 
-    async def _may_send(self, flight: Flight) -> bool:
+    async def _turn(self, flight: Flight) -> Turn | None:
+        """Return what to submit `flight` with, now that it may be; None when nothing is submitted any more."""
         await self.lane.passed()
-        await self._scope.client.pace.turn()
-        closing, tally = self._scope.closing, self._scope.book.tally
-        limit = self._scope.settings.max_credits
-        if limit is not None and tally.reserved + tally.charged + flight.spec.credits > limit:
-            closing.tell(Reason.CREDITS, f"--max-credits {limit} is reached: resume with a higher limit to go on")
-        return not closing.is_told
+        turn = await self._scope.client.turn(flight.tried, flight.refused)
+        if self._allowance.permits(flight):
+            return turn
+        turn.pass_up()
+        return None
 
-    def _answered(self) -> None:
+    def _answered(self, flight: Flight) -> None:
         self.lane.worked()
-        self._answered_at = self._scope.clock.monotonic()
+        self._answered_at[flight.member] = self._scope.clock.monotonic()
         self._refused_from = None
 
     def _give_up_some_time(self, error: RemoteError) -> None:
         """Stop the run, resumable, when for as long as any job may take every submit was refused."""
+        if error.elsewhere_helps:
+            return
         now, limit_s = self._scope.clock.monotonic(), self._scope.settings.job_deadline_s
         self._refused_from = now if self._refused_from is None else self._refused_from
         if now - self._refused_from > limit_s:
@@ -130,9 +157,11 @@ class SubmitLane:
             flight.number,
             Event.INTENT,
             attempt=flight.attempts,
-            credits=flight.spec.credits,
+            credits=flight.spec.credits if flight.staged is None else flight.then_credits,
             input_sha256=flight.input_sha256,
+            **({"member": flight.member} if flight.member else {}),
             **({"generation": generation} if generation else {}),
+            **({"stage": flight.stage} if flight.staged is not None else {}),
         )
 
     def _accepted(self, flight: Flight, accepted: Accepted) -> None:
@@ -145,8 +174,12 @@ class SubmitLane:
         """Act on a submit that was not answered with success; False when it may be sent again."""
         book, closing = self._scope.book, self._scope.closing
         match error.kind:
+            case Kind.BAD_JOB if error.elsewhere_helps:
+                book.note(flight.number, Event.REFUSED, reason=str(error))
+                flight.refused += (flight.member,)
+                return False
             case Kind.BAD_JOB:
-                self._answered()
+                self._answered(flight)
                 discard_copy(self._scope, flight)
                 await self._scope.fail(flight, str(error))
                 return True
@@ -155,8 +188,12 @@ class SubmitLane:
                 self.lane.failed(error)
                 self._give_up_some_time(error)
                 return False
+            case _ if error.elsewhere_helps and error.kind in _OF_ONE_MEMBER:
+                book.note(flight.number, Event.REFUSED, reason=str(error))
+                return False
             case Kind.NO_CREDITS:
                 book.note(flight.number, Event.REFUSED, reason=str(error))
+                self._allowance.ran_out()
                 closing.tell(Reason.CREDITS, f"{error}: buy credits, then resume")
                 return False
             case Kind.KEY_REFUSED:
@@ -171,7 +208,7 @@ class SubmitLane:
                 return False
             case _:
                 flight.unclear_from = self._scope.clock.monotonic()
-                flight.unclear_rounds += 1
+                flight.tried += (flight.member,)
                 flight.unclear_since = flight.unclear_since or flight.unclear_from
                 book.note(flight.number, Event.UNCLEAR, reason=str(error))
                 self.lane.failed(error)

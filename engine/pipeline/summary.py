@@ -32,7 +32,8 @@ _BY_REASON = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Counts of jobs add up: planned = done + failed + in_flight + waiting.
+    """Counts of jobs add up: planned = done + failed + in_flight + waiting. `staged`: of those in flight, they are past
+    their first stage, whether or not the second one was sent already.
 
     This process's own are `seconds`, `requests` (of them `calls` by kind, and `refusals` answered 429), `ended_now`
     (jobs that ended) and `limits`: how many requests at once each lane allowed itself, and from the first refusal on
@@ -56,6 +57,7 @@ class Summary:
     adopted: int
     resubmitted: int
     retried: int
+    staged: int = 0
     requests: int = 0
     calls: dict[str, int] = field(default_factory=dict)
     refusals: int = 0
@@ -82,13 +84,15 @@ class Summary:
 
 def summarise(tally: Tally, **about: Any) -> Summary:
     """Return the summary of a run whose jobs stand as `tally` says."""
-    in_flight = sum(tally.counts[state] for state in State if state.is_in_flight)
+    staged = [number for number, job in tally.open.items() if job.staged is not None]
+    between = sum(tally.state(number) is State.PLANNED for number in staged)
+    in_flight = sum(tally.counts[state] for state in State if state.is_in_flight) + between
     return Summary(
         planned=tally.planned,
         done=tally.counts[State.DONE],
         failed=tally.counts[State.FAILED],
         in_flight=in_flight,
-        waiting=tally.counts[State.PLANNED],
+        waiting=tally.counts[State.PLANNED] - between,
         faces=tally.faces,
         credits_charged=tally.charged,
         credits_reserved=tally.reserved,
@@ -96,6 +100,7 @@ def summarise(tally: Tally, **about: Any) -> Summary:
         adopted=tally.adopted,
         resubmitted=tally.resubmitted,
         retried=tally.retried,
+        staged=len(staged),
         reasons=dict(tally.reasons.most_common()),
         **about,
     )

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 import aiofiles
 
-from engine.disk import publish
+from engine.disk import private, publish
 from engine.errors import InputError, MachineError
 from engine.inputs.scan import with_header
 from engine.limits import MAX_BYTES
@@ -60,7 +60,7 @@ class WebInputs:
         """
         path = copy_of(self._scope, flight)
         if not path.exists():
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             await self._fetch(flight.spec.source, path)
         header = await asyncio.to_thread(read_header, path)
         flight.spec = with_header(flight.spec, header, self._scope.order.sizing)
@@ -122,7 +122,7 @@ def _location(url: str, answer: StreamedResponse) -> str:
 async def _store(chunks: AsyncIterator[bytes], path: Path) -> None:
     part = path.with_name(path.name + ".part")
     size = 0
-    async with aiofiles.open(part, "wb") as file:
+    async with aiofiles.open(part, "wb", opener=private) as file:
         async for chunk in chunks:
             size += len(chunk)
             if size > MAX_BYTES:

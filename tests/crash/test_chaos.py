@@ -34,6 +34,17 @@ def test_the_kills_fell_on_named_steps(campaign: Campaign) -> None:
     assert sum(bool(campaign.kills[step]) for step in STEPS) >= len(STEPS) / 3
 
 
+def test_runs_of_two_stages_lose_nothing_either(tmp_path: Path) -> None:
+    """Whichever stage a kill falls on, the service has accepted two jobs for each picture and the rows tell of both."""
+    orders = Orders(jobs=24, kills=12, seed=6, jobs_a_round=24, is_chained=True, **_FAST)
+    campaign = Campaign(orders, tmp_path)
+    campaign.run()
+    account = campaign.account
+    assert (account.lost, account.duplicated, account.too_many, account.corrupt) == (0, 0, 0, 0)
+    assert account.others == []
+    assert campaign.engine_kills >= orders.kills
+
+
 @pytest.mark.parametrize("sabotage", Sabotage)
 def test_the_harness_can_fail(sabotage: Sabotage, tmp_path: Path) -> None:
     """A journal that forgets its intents, or a listing that shows nothing, is seen as duplicates and as credits."""

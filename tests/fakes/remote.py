@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from enum import StrEnum
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import orjson
 
@@ -22,7 +22,8 @@ from engine.clock import Clock
 from engine.remote.multipart import Upload
 from engine.remote.transport import ConnectError, Response, TransportError
 
-BASE = "http://remote.test/image/v1"
+BASE = "https://remote.test/image/v1"
+ACCOUNT = "https://remote.test/account/v1"
 KEY = "secret-key"
 
 
@@ -76,6 +77,12 @@ class RemoteJob:
     result: bytes
     key: int  # counts the jobs ever accepted
     is_hidden: bool = False  # from the listing
+    route: str = "restore-gen"
+    source: bytes = b""  # the picture that it was sent, or told where to find
+
+    @property
+    def stage(self) -> int:
+        return 2 if self.route == "enhance" else 1
 
 
 class FakeRemote:
@@ -100,10 +107,18 @@ class FakeRemote:
         self.ahead_s = 0.0  # of the remote's clock
         self.eta_factor = 1.0  # between what a submit is told and what it takes
         self.credits: float = 1  # charged a finished job
+        self.available = 1000  # credits
+        self.new_id: Callable[[], str] = lambda: str(uuid.uuid4())
+        self.has_length = True  # files say how long they are
         self.durations: dict[int, float] = {}  # of jobs of the run that do not take `job_s`
         self.fates: dict[int, tuple[str, str]] = {}  # status and message of a job of the run, whatever time says
         self.cancelled: set[str] = set()  # process ids
+        self.is_circular = False  # the pages of its listing have no end
+        self.is_ours = False  # it says that it is the embedded service, and takes pictures by links of its own
+        self.enhanced, self.enhanced_size = result, size  # what `enhance` makes
+        self.later_fates: dict[int, tuple[str, str]] = {}  # as `fates`, of second stages
         self.before: Callable[[str], None] = lambda _call: None  # told each call before it is answered
+        self.web: dict[str, bytes] = {}  # what other hosts have, by address
         self.refusals: list[tuple[float, str]] = []  # calls answered 429 for `most_per_s`: when, and which
         self._taken: deque[float] = deque()  # when the calls of the last second were taken
         self._keys = itertools.count(1)
@@ -113,9 +128,9 @@ class FakeRemote:
         """Queue `faults` for the next exchanges of `call`: submit, status, listing, link, file, forget, cancel."""
         self.faults[call].extend(faults)
 
-    def job(self, number: int) -> RemoteJob | None:
-        """Return the job that the remote keeps for job `number` of the run."""
-        return next((job for job in self.jobs.values() if f"-{number:06d}." in job.filename), None)
+    def job(self, number: int, suffix: str = "") -> RemoteJob | None:
+        """Return the job that the remote keeps for job `number` of the run; `suffix`: of a retry, or a stage."""
+        return next((job for job in self.jobs.values() if f"-{number:06d}{suffix}." in job.filename), None)
 
     def add_strangers(self, count: int) -> None:
         """Keep `count` finished jobs more, of other clients of the key."""
@@ -123,7 +138,7 @@ class FakeRemote:
             self._keep("holiday.jpg", {}, self.clock.now() - 1e6)
 
     def _keep(self, filename: str, fields: dict[str, str], accepted_at: float) -> RemoteJob:
-        job = RemoteJob(str(uuid.uuid4()), filename, fields, accepted_at, self.result, next(self._keys))
+        job = RemoteJob(self.new_id(), filename, fields, accepted_at, self.result, next(self._keys))
         self.jobs[job.process_id] = job
         return job
 
@@ -133,7 +148,7 @@ class FakeRemote:
     async def request(
         self, method: str, url: str, *, headers: Mapping[str, str], upload: Upload | None = None
     ) -> Response:
-        assert url.startswith(BASE)
+        assert url.replace("http:", "https:").startswith((BASE, ACCOUNT))
         call = _call(method, url)
         self.requests.append((call, url))
         self.before(call)
@@ -149,6 +164,8 @@ class FakeRemote:
         if self._is_too_fast(call):
             return _json(429, {"message": "too fast"})
         answer = await self._do(call, url, upload)
+        if self.is_ours:
+            answer = Response(answer.status, {**answer.headers, "X-Face-Recovery": "test"}, answer.body)
         if isinstance(fault, Lost):
             raise TransportError("lost after")
         return answer
@@ -171,13 +188,15 @@ class FakeRemote:
         return False
 
     async def _do(self, call: str, url: str, upload: Upload | None) -> Response:
-        name = urlsplit(url).path.rpartition("/")[2]
+        name = unquote(urlsplit(url).path.rpartition("/")[2])
         match call:
             case "submit":
                 assert upload is not None
-                return await self._accept(upload)
+                return await self._accept(upload, urlsplit(url).path.split("/")[-2])
             case "listing":
                 return self._list(parse_qs(urlsplit(url).query))
+            case "balance":
+                return _json(200, {"available_credits": self.available, "reserved_credits": 0, "total_credits": 0})
         job = self.jobs.get(name)
         if job is None:
             return _json(404, {"message": "no such job"})
@@ -186,7 +205,7 @@ class FakeRemote:
                 return _json(200, self._row(job))
             case "link":
                 self.links_minted += 1
-                link = f"http://files.test/{name}?signature={self.links_minted}"
+                link = f"http://files.test/{quote(name, safe='')}?signature={self.links_minted}"
                 return _json(200, {"download_url": link, "head_url": link, "expiry": self.clock.now() + 3600})
             case "cancel":
                 return self._cancel(job)
@@ -200,11 +219,20 @@ class FakeRemote:
         self.cancelled.add(job.process_id)
         return Response(204, {}, b"")
 
-    async def _accept(self, upload: Upload) -> Response:
+    async def _accept(self, upload: Upload, route: str) -> Response:
         body = upload.body()
         data = body if isinstance(body, bytes) else b"".join([chunk async for chunk in body])
         assert len(data) == int(upload.headers["Content-Length"])
+        source = data[len(upload.head) : -len(upload.tail)]
+        if url := upload.fields.get("source_url"):
+            linked = self.jobs.get(urlsplit(url).path.removeprefix("/")) if self.is_ours else None
+            if linked is None or self._row(linked)["status"] != "Completed":
+                return _json(400, {"message": "source_url: nothing there"})
+            source = linked.result
         job = self._keep(upload.filename, dict(upload.fields), self.clock.now())
+        job.route, job.source = route, source
+        if job.stage == 2:
+            job.result = self.enhanced
         self.accepted.append(job.filename)
         eta = job.accepted_at + self.ahead_s + self._takes_s(job) * self.eta_factor
         date = formatdate(job.accepted_at + self.ahead_s, usegmt=True)
@@ -225,6 +253,8 @@ class FakeRemote:
         page, end = jobs[start : start + limit], start + limit
         has_next = end < len(jobs)
         following = str(page[-1].key if self.listed is Listed.BY_KEY else end) if has_next else None
+        if self.is_circular:
+            following, has_next = ("0" if cursor == "1" else "1"), True
         pagination = {"next_cursor": following, "has_next_page": has_next}
         return _json(200, {"data": [self._row(job) for job in page], "pagination": pagination})
 
@@ -234,7 +264,8 @@ class FakeRemote:
     def _row(self, job: RemoteJob) -> dict[str, object]:
         over_at = job.accepted_at + self._takes_s(job)
         is_over = self.clock.now() >= over_at
-        fate, message = self.fates.get(_number(job), ("", ""))
+        fates = self.fates if job.stage == 1 else self.later_fates
+        fate, message = fates.get(_number(job), ("", ""))
         if job.process_id in self.cancelled:
             fate, message = "Cancelled", ""
         status = fate or ("Completed" if is_over else "Processing")
@@ -246,8 +277,8 @@ class FakeRemote:
             "eta": over_at,
             "creation_time": job.accepted_at,
             "modification_time": over_at,
-            "output_width": self.size[0],
-            "output_height": self.size[1],
+            "output_width": (self.size if job.stage == 1 else self.enhanced_size)[0],
+            "output_height": (self.size if job.stage == 1 else self.enhanced_size)[1],
             "credits": self.credits if status == "Completed" else 0,
         }
         return {**row, "message": message} if message else row
@@ -255,6 +286,9 @@ class FakeRemote:
     @asynccontextmanager
     async def stream(self, url: str, *, headers: Mapping[str, str]) -> AsyncIterator["FakeFile"]:
         assert "X-API-Key" not in headers, "the key left for a presigned link"
+        if url in self.web:
+            yield FakeFile(200, {}, self.web[url])
+            return
         self.requests.append(("file", url))
         self.file_headers.append(headers)
         fault = self._next_fault("file")
@@ -263,7 +297,7 @@ class FakeRemote:
             return
         if isinstance(fault, Lost):
             raise TransportError("lost")
-        job = self.jobs[urlsplit(url).path.removeprefix("/")]
+        job = self.jobs[unquote(urlsplit(url).path.removeprefix("/"))]
         yield self._file(job, headers, fault.at if isinstance(fault, Cut) else None)
 
     def _file(self, job: RemoteJob, headers: Mapping[str, str], cut: int | None) -> "FakeFile":
@@ -271,7 +305,9 @@ class FakeRemote:
         if (asked := re.fullmatch(r"bytes=(\d+)-", headers.get("Range", ""))) and headers.get("If-Range") == self.etag:
             start = int(asked[1])
         body = job.result[start:]
-        answered = {"ETag": self.etag, "Content-Length": str(len(body))}
+        answered = {"ETag": self.etag, "Content-Disposition": 'attachment; filename="../../evil.jpg"'}
+        if self.has_length:
+            answered["Content-Length"] = str(len(body))
         if start:
             answered["Content-Range"] = f"bytes {start}-{len(job.result) - 1}/{len(job.result)}"
         return FakeFile(206 if start else 200, answered, body if cut is None else body[:cut], is_cut=cut is not None)
@@ -308,6 +344,8 @@ def _call(method: str, url: str) -> str:
         return "submit"
     if method == "DELETE":
         return "cancel" if "/cancel/" in path else "forget"
+    if path.endswith("/credits/balance"):
+        return "balance"
     if "/download/" in path:
         return "link"
     return "listing" if path.endswith("/status") else "status"

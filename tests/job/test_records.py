@@ -4,6 +4,7 @@ import pytest
 
 from engine.job.outcome import Outcome, Timings
 from engine.job.spec import JobSpec
+from engine.job.stage import StageEnd
 from engine.journal.line import decode, encode
 
 SPECS = [
@@ -20,6 +21,7 @@ SPECS = [
         output_height=60,
         credits=1,
     ),
+    JobSpec(number=2, source="/in/c.jpg", output="c.jpg", credits=3, then_credits=2),
     JobSpec(number=3, source="/in/c.gif", reason="is GIF; JPEG, PNG and TIFF are supported"),
 ]
 OUTCOMES = [
@@ -39,6 +41,17 @@ OUTCOMES = [
         output_height=3,
         timings=Timings(submit_s=0.1, remote_s=2.5, download_s=0.3),
         warnings=("one", "two"),
+    ),
+    Outcome(
+        number=4,
+        source="/in/d.jpg",
+        output="d.jpg",
+        process_id="q",
+        credits=3,
+        stages=(
+            StageEnd(process_id="p", credits=1, attempts=2, faces=3, warnings=("w",), timings=Timings(remote_s=1.5)),
+            StageEnd(process_id="q", credits=2),
+        ),
     ),
 ]
 
@@ -63,7 +76,7 @@ def test_urls_are_told_from_paths(source: str, is_url: bool):
     assert JobSpec(number=0, source=source).is_url is is_url
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES, ids=["failed", "done"])
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=["failed", "done", "chained"])
 def test_a_result_row_reads_back(outcome: Outcome):
     """Through the file and back nothing is lost."""
     assert Outcome.of_record(decode(encode(outcome.record()))) == outcome
@@ -71,12 +84,13 @@ def test_a_result_row_reads_back(outcome: Outcome):
 
 def test_a_row_says_how_the_job_ended():
     """A reason makes it failed; without one it is done. Credits and faces always stand in the row."""
-    failed, done = (outcome.record() for outcome in OUTCOMES)
+    failed, done, _chained = (outcome.record() for outcome in OUTCOMES)
     assert (failed["job"], failed["status"], failed["credits"], failed["faces"]) == (0, "failed", 0, None)
     assert (done["job"], done["status"], done["credits"], done["faces"]) == (9, "done", 2, 0)
     assert "output" not in failed
     assert "number" not in done
-    assert [outcome.is_done for outcome in OUTCOMES] == [False, True]
+    assert [outcome.is_done for outcome in OUTCOMES] == [False, True, True]
+    assert "stages" not in done
 
 
 def test_members_of_a_later_version_are_ignored():

@@ -35,6 +35,13 @@ def test_the_contracts_story_in_steps():
         "failed remotely": ("intent accepted failed", State.FAILED),
         "given up while unclear": ("intent unclear failed", State.FAILED),
         "intent lost from the journal": ("unclear accepted done", State.DONE),
+        "two stages": ("intent accepted staged intent accepted done", State.DONE),
+        "two stages, 429 before the second": ("intent accepted staged intent refused intent accepted done", State.DONE),
+        "second stage's answer lost, absent": (
+            "intent accepted staged intent unclear absent intent accepted done",
+            State.DONE,
+        ),
+        "second stage lost from the journal": ("intent staged unclear accepted done", State.DONE),
         "failed and retried": ("intent failed retried intent accepted done", State.DONE),
         "failed once paid, and fetched after all": ("intent accepted failed reclaimed done", State.DONE),
     }
@@ -46,10 +53,10 @@ def test_the_contracts_story_in_steps():
 
 
 def test_nothing_is_sent_twice_without_proof():
-    """Only a planned job takes an intent; a refusal, a proven absence or a retry makes a job planned again."""
+    """Only a planned job takes an intent; a refusal, a proven absence, a retry or a stage makes it planned again."""
     assert [before for (before, event) in TABLE if event is Event.INTENT] == [State.PLANNED]
     back = {event for (before, event), after in TABLE.items() if after is State.PLANNED}
-    assert back == {Event.REFUSED, Event.ABSENT, Event.RETRIED}
+    assert back == {Event.REFUSED, Event.ABSENT, Event.RETRIED, Event.STAGED}
 
 
 def test_every_state_is_reachable():

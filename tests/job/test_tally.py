@@ -21,6 +21,7 @@ MEMBERS = {
     Event.INTENT: {"at": 10.0, "attempt": 1, "credits": 3, "input_sha256": "ab"},
     Event.ACCEPTED: {"at": 11.0, "process_id": "p1", "eta": 99.0},
     Event.UNCLEAR: {"at": 12.0, "reason": "reset"},
+    Event.STAGED: {"at": 12.5, "credits": 2, "staged": {"process_id": "p0", "credits": 1, "attempts": 1}},
     Event.DOWNLOADING: {"at": 13.0, "etag": '"e"'},
     Event.DONE: {"at": 14.0, "credits": 2, "faces": 4},
     Event.FAILED: {"at": 15.0, "reason": "no face"},
@@ -247,3 +248,72 @@ class TestDamaged:
         tally = Tally()
         tally.apply(_record(Event.INTENT), is_damaged=True)
         assert tally.damaged_steps == 0
+
+
+class TestTwoStages:
+    """A chained job's money and place, whatever happens between its first intent and its end."""
+
+    def test_the_price_of_both_is_reserved_at_once_and_charged_as_each_is_over(self):
+        """At no moment is there less reserved and charged than the job will cost."""
+        tally = _tally(Event.INTENT, Event.ACCEPTED)
+        assert (tally.reserved, tally.charged) == (3, 0)
+        for event, members in (
+            (Event.STAGED, {}),
+            (Event.INTENT, {"credits": 2, "stage": 2}),
+            (Event.REFUSED, {}),
+            (Event.INTENT, {"credits": 2, "stage": 2}),
+            (Event.UNCLEAR, {}),
+            (Event.ABSENT, {}),
+            (Event.INTENT, {"credits": 2, "stage": 2}),
+            (Event.ACCEPTED, {"process_id": "p2"}),
+        ):
+            tally.apply(_record(event, **members))
+            assert (tally.reserved, tally.charged) == (2, 1), event
+            assert tally.open[0].staged.process_id == "p0"
+        tally.apply(_record(Event.DONE, credits=3))
+        assert (tally.reserved, tally.charged, tally.open) == (0, 3, {})
+
+    def test_between_the_stages_nothing_is_in_flight_and_the_job_is_open(self):
+        """It is planned again, without a process id, and known."""
+        tally = _tally(Event.INTENT, Event.ACCEPTED, Event.STAGED)
+        assert tally.state(0) is State.PLANNED
+        assert (tally.open[0].process_id, tally.open[0].staged.process_id) == ("", "p0")
+
+    def test_a_failure_on_the_second_keeps_the_charge_of_the_first(self):
+        """And a retry that begins from the first one's result charges for it once."""
+        tally = _tally(Event.INTENT, Event.ACCEPTED, Event.STAGED)
+        tally.apply(_record(Event.FAILED, credits=1))
+        assert (tally.reserved, tally.charged, tally.open) == (0, 1, {})
+        tally.apply(_record(Event.RECLAIMED, credits=3, charged=1, generation=1))
+        assert (tally.reserved, tally.charged, tally.generation(0)) == (3, 0, 1)
+        tally.apply(_record(Event.STAGED))
+        assert (tally.reserved, tally.charged) == (2, 1)
+
+    def test_a_second_stage_that_is_reclaimed_charges_for_both_once(self):
+        """What the first one cost is charged all the while, what the second did when it is done."""
+        tally = _tally(Event.INTENT, Event.ACCEPTED, Event.STAGED)
+        tally.apply(_record(Event.FAILED, credits=3))
+        staged = {"process_id": "p0", "credits": 1}
+        tally.apply(_record(Event.RECLAIMED, credits=2, charged=3, staged=staged))
+        assert (tally.reserved, tally.charged, tally.open[0].staged.credits) == (2, 1, 1)
+        tally.apply(_record(Event.DONE, credits=3))
+        assert (tally.reserved, tally.charged) == (0, 3)
+
+    @pytest.mark.parametrize(
+        "lost", [(Event.STAGED,), (Event.INTENT,), (Event.ACCEPTED,), (Event.STAGED, Event.ACCEPTED)]
+    )
+    def test_a_journal_that_lost_lines_knows_the_stage_still(self, lost: tuple[Event, ...]):
+        """By the line that ended the first one, or by the intent of the second."""
+        tally = Tally()
+        second = {"credits": 2, "stage": 2}
+        for event, members in ((Event.INTENT, {}), (Event.ACCEPTED, {}), (Event.STAGED, {}), (Event.INTENT, second)):
+            if event not in lost:
+                tally.apply(_record(event, **members), is_damaged=True)
+        assert tally.open[0].staged is not None
+        assert tally.open[0].process_id == ""
+
+    def test_a_line_that_ends_the_first_stage_counts_once(self):
+        """However often a damaged journal says it."""
+        tally = _tally(Event.INTENT, Event.ACCEPTED, Event.STAGED)
+        tally.apply(_record(Event.STAGED), is_damaged=True)
+        assert (tally.reserved, tally.charged, tally.planned) == (2, 1, 1)

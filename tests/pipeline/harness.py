@@ -11,6 +11,7 @@ from PIL import Image
 
 from engine.inputs.folder import Globs
 from engine.inputs.scan import Sizing
+from engine.job.enhance import Enhance
 from engine.job.parameters import FaceRecovery
 from engine.job.spec import JobSpec
 from engine.journal.replay import read
@@ -60,8 +61,12 @@ class Bench:
     clock: FakeClock = field(default_factory=FakeClock)
     settings: dict[str, Any] = field(default_factory=dict)
     parameters: FaceRecovery = field(default_factory=FaceRecovery)
+    then: Enhance | None = None
+    scale: float | None = None
     key: str = KEY
     is_own: bool = False
+    has_account: bool = False
+    base: str = BASE
     closing: Closing = field(default_factory=Closing)
     on_start: Callable[[View], None] = lambda _view: None
 
@@ -77,13 +82,20 @@ class Bench:
             (self.inputs / f"p{number:03d}.jpg").write_bytes(picture(color=(number % 256, 100 + number // 256, 100)))
         return self
 
+    def addresses(self, *urls: str) -> "Bench":
+        """Have the inputs be a list of pictures on the web."""
+        self.inputs = self.folder / "list.txt"
+        self.inputs.write_text("".join(f"{url}\n" for url in urls))
+        self.remote.web = dict.fromkeys(urls, picture())
+        return self
+
     def order(self) -> Order:
         return Order(
             run_id="0123456789",
             inputs=(str(self.inputs),),
             out=self.out,
             globs=Globs(),
-            sizing=Sizing(self.parameters),
+            sizing=Sizing(self.parameters, self.scale, self.then),
             settings=Settings.model_validate({"backend": BASE, "sync": False, **self.settings}),
         )
 
@@ -98,7 +110,14 @@ class Bench:
 
     async def carry_out(self, opened: Opened) -> Summary:
         await self.clock.sleep(0)  # from here on it knows which threads work
-        endpoint = Endpoint(name="fake", base_url=BASE, key=self.key, is_own=self.is_own, settle_s=10.0)
+        endpoint = Endpoint(
+            name="fake",
+            base_url=self.base,
+            key=self.key,
+            is_own=self.is_own,
+            has_account=self.has_account,
+            settle_s=10.0,
+        )
         return await run(
             opened,
             endpoint,

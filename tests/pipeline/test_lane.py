@@ -45,6 +45,32 @@ async def opens_after(lane: Lane, clock: FakeClock) -> float:
     return clock.monotonic() - began
 
 
+async def test_a_place_given_back_for_a_wait_is_held_again(lane: Lane, clock: FakeClock):
+    """Others have it meanwhile; whoever stepped out gives it back once, also when cut off in the wait or behind it."""
+    lane.places.set_limit(1)
+    await lane.enter()
+    others: list[asyncio.Task[None]] = []
+    for advance_s in (0.0, 20.0):
+        stepping = asyncio.create_task(lane.step_out(clock.sleep(10.0)))
+        await clock.settle()
+        others.append(asyncio.create_task(lane.enter()))
+        await clock.settle()
+        assert others[-1].done()
+        await clock.advance(advance_s)
+        stepping.cancel()
+        await asyncio.gather(stepping, return_exceptions=True)
+        assert stepping.cancelled()
+        assert lane.places.taken == 2
+        lane.leave()  # the other one's
+        assert lane.places.taken == 1
+    stepping = asyncio.create_task(lane.step_out(clock.sleep(10.0)))
+    await clock.settle()
+    assert lane.places.taken == 0
+    await clock.advance(20.0)
+    await stepping
+    assert lane.places.taken == 1
+
+
 async def test_success_widens_the_lane_while_it_is_full(lane: Lane):
     """Slow start: each success makes one place more, until the places are not used."""
     for _place in range(4):

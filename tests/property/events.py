@@ -27,6 +27,7 @@ def journals(draw: st.DrawFn) -> list[Record]:
     """The records of a run's journal, most jobs of which go straight on, and marks among them."""
     states = [State.PLANNED] * draw(st.integers(1, 6))
     straight = draw(st.lists(st.booleans(), min_size=len(states), max_size=len(states)))
+    stages = [1] * len(states)
     records: list[Record] = []
     for at in range(draw(st.integers(0, 60))):
         if draw(st.integers(0, 12)) == 0:
@@ -39,7 +40,10 @@ def journals(draw: st.DrawFn) -> list[Record]:
         ordinary = [event for event in (Event.INTENT, Event.ACCEPTED, Event.DONE) if event in events]
         event = ordinary[0] if straight[number] and ordinary else draw(st.sampled_from(events))
         states[number] = TABLE[states[number], event]
-        records.append({"at": float(at), "job": number, "event": event.value, **_members(draw, event)})
+        if event in (Event.STAGED, Event.FAILED, Event.DONE):
+            stages[number] = 2 if event is Event.STAGED else 1
+        members = _members(draw, event) | ({"stage": 2} if event is Event.INTENT and stages[number] == 2 else {})
+        records.append({"at": float(at), "job": number, "event": event.value, **members})
     return records
 
 
@@ -56,6 +60,8 @@ def _members(draw: st.DrawFn, event: Event) -> Record:
         case Event.ACCEPTED:
             more = draw(st.sampled_from([{}, {}, {"adopted": True}, {"credits": 4}, {"adopted": True, "credits": 2}]))
             return {"process_id": draw(_NAMES), "eta": 5.25, **more}
+        case Event.STAGED:
+            return {"credits": draw(st.integers(1, 9)), "staged": _stage_end(draw)}
         case Event.DOWNLOADING:
             return {"etag": '"e"'}
         case Event.RETRIED:
@@ -65,10 +71,17 @@ def _members(draw: st.DrawFn, event: Event) -> Record:
                 **draw(st.sampled_from([{}, {"output": "o"}])),
             }
         case Event.RECLAIMED:
-            return {"process_id": draw(_NAMES), "reason": "other", "credits": 3, "charged": draw(st.integers(0, 9))}
+            more = draw(st.sampled_from([{}, {"generation": 2}, {"staged": _stage_end(draw)}]))
+            charged = draw(st.integers(0, 9))
+            return {"process_id": draw(_NAMES), "reason": "other", "credits": 3, "charged": charged, **more}
         case Event.DONE | Event.FAILED:
             return _end(draw, event)
     return {"reason": "reset"}
+
+
+def _stage_end(draw: st.DrawFn) -> Record:
+    end = {"process_id": draw(_NAMES), "credits": draw(st.integers(0, 9)), "attempts": 1, "faces": None}
+    return {**end, "warnings": ["w"], "timings": {"submit_s": 0.5, "credits": 7}}
 
 
 def _end(draw: st.DrawFn, event: Event) -> Record:

@@ -17,6 +17,7 @@ def runs(draw: st.DrawFn) -> list[dict]:
     """The journal of a run over several jobs, their events interleaved as the table allows."""
     states = [State.PLANNED] * draw(st.integers(1, 5))
     prices = [draw(st.integers(1, 9)) for _job in states]
+    stages = [1] * len(states)
     records = []
     for _event in range(draw(st.integers(0, 40))):
         open_jobs = [number for number, state in enumerate(states) if state is not State.DONE]
@@ -25,9 +26,12 @@ def runs(draw: st.DrawFn) -> list[dict]:
         number = draw(st.sampled_from(open_jobs))
         event = draw(st.sampled_from([event for before, event in TABLE if before is states[number]]))
         states[number] = TABLE[states[number], event]
-        records.append(
-            {"at": float(len(records)), "job": number, "event": event.value, **_members(draw, event, prices[number])}
-        )
+        if event in (Event.STAGED, Event.FAILED, Event.DONE):
+            stages[number] = 2 if event is Event.STAGED else 1
+        members = _members(draw, event, prices[number])
+        if event is Event.INTENT and stages[number] == 2:
+            members["stage"] = 2
+        records.append({"at": float(len(records)), "job": number, "event": event.value, **members})
     return records
 
 
@@ -38,6 +42,9 @@ def _members(draw: st.DrawFn, event: Event, price: int) -> dict:
         case Event.ACCEPTED:
             process_id = draw(st.text("abc", min_size=1, max_size=3))
             return {"process_id": process_id, "eta": 5.0, **({"adopted": True} if draw(st.booleans()) else {})}
+        case Event.STAGED:
+            staged = {"process_id": "s", "credits": draw(st.integers(0, 9))}
+            return {"credits": draw(st.integers(1, 9)), "staged": staged}
         case Event.DOWNLOADING:
             return {"etag": '"e"'}
         case Event.DONE:
@@ -63,7 +70,10 @@ def _check(tally: Tally) -> None:
     assert sum(tally.counts.values()) == tally.planned == len(tally.states)
     counted = Counter(map(State, tally.states))
     assert {state: tally.counts[state] for state in State} == {state: counted[state] for state in State}
-    assert set(tally.open) == {number for number, state in enumerate(tally.states) if State(state).is_in_flight}
+    in_flight = {number for number, state in enumerate(tally.states) if State(state).is_in_flight}
+    half_done = {number for number, job in tally.open.items() if job.staged is not None}
+    assert in_flight <= set(tally.open)
+    assert all(number in half_done and tally.state(number) is State.PLANNED for number in set(tally.open) - in_flight)
     assert tally.reserved == sum(job.credits for job in tally.open.values())
     assert tally.reserved >= 0
     assert tally.open or tally.reserved == 0
@@ -82,7 +92,8 @@ def test_the_sums_are_exact_after_every_event(records: list[dict]):
         tally.apply(record)
         _check(tally)
     done = [record for record in records if record["event"] == "done"]
-    assert tally.charged == sum(record["credits"] for record in done)
+    half_done = [job.staged.credits for job in tally.open.values() if job.staged is not None]
+    assert tally.charged == sum(record["credits"] for record in done) + sum(half_done)
     assert tally.faces == sum(record["faces"] or 0 for record in done)
     assert tally.damaged_steps == 0
 
