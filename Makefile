@@ -1,10 +1,11 @@
 # `make demo` and `make test` do all of their own set-up in .venv; repeated calls skip it.
 PYTHON ?= python3
 BIN := .venv/bin
+SECONDS ?= 30
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
 
-.PHONY: demo test check bench chaos format clean
+.PHONY: demo test check bench chaos load format clean
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 2; }
@@ -37,9 +38,13 @@ bench: $(BENCH_READY)  ## how fast it is on this machine, in short runs; bench/R
 	$(BIN)/python -m bench.downloads --total-mb 1000 --repeats 1
 	$(BIN)/python -m bench.rate_limit --phase-s 10 --repeats 1
 	$(BIN)/python -m bench.resume --jobs 100000 --repeats 3
+	$(BIN)/python -m bench.eta
 
 chaos: $(READY)  ## kill engine and service 200 times over 2,000 jobs, then audit what is left
 	$(BIN)/python -m bench.chaos
+
+load: $(READY)  ## 500 clients against one service for half a minute: no unexpected 5xx, no leak; SECONDS=600 for ten
+	$(BIN)/python -m bench.load --clients 500 --seconds $(SECONDS)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -18,6 +18,7 @@ __all__ = [
     "AppendFile",
     "lock_folder",
     "path_of_text",
+    "private",
     "publish",
     "publish_new",
     "sync_file",
@@ -152,14 +153,21 @@ def sync_file(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace the file at `path` by `data`: readers see the old file or the new one, never a mixture."""
+    """Replace the file at `path` by `data`, for its owner's eyes: readers see the old file or the new one whole."""
     part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(data)
+        part.unlink(missing_ok=True)  # what a crash left may be anybody's to read
+        with os.fdopen(private(part, _NEW_FILE), "wb") as file:
+            file.write(data)
         publish(part, path)
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+def private(path: str | Path, flags: int) -> int:
+    """Open as `open` does, its `opener`: a file that is made is its owner's alone, whatever the umask."""
+    return os.open(path, flags, 0o600)
 
 
 @contextlib.contextmanager
@@ -168,7 +176,7 @@ def lock_folder(folder: Path, *, wait_s: float = 0.0) -> Iterator[None]:
 
     Raises UsageError when another process still holds it after `wait_s` seconds.
     """
-    lock = FileLock(folder / "lock")
+    lock = FileLock(folder / "lock", mode=0o600)
     try:
         lock.acquire(timeout=wait_s)
     except Timeout:

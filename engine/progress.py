@@ -81,14 +81,19 @@ async def _paint_bar(console: Console, view: View) -> None:
 
 async def _print_lines(console: Console, view: View) -> None:
     pace = Pace()
+    told: set[str] = set()
     while True:
         await asyncio.sleep(_LINE_EVERY_S)
+        for note in view.notes.lines():
+            if note not in told:
+                console.print(note, soft_wrap=True, markup=False)
+        told.update(view.notes.lines())
         rate = pace.sample(time.monotonic(), view.tally.ended)
         console.print(_joined(_facts(view, rate)) if view.tally.planned else _LOOKING, soft_wrap=True)
 
 
 def _bar(view: View, rate: float, columns: int) -> RenderableType:
-    """Return one line, or two when the run is stopping; on a narrow terminal the last facts are left out."""
+    """Return one line, and one for each note; on a narrow terminal the last facts are left out."""
     tally = view.tally
     if not tally.planned:
         return Text(_LOOKING, style="dim")
@@ -100,9 +105,10 @@ def _bar(view: View, rate: float, columns: int) -> RenderableType:
         facts.pop()
     grid = Table.grid(padding=(0, 1))
     grid.add_row(count, ProgressBar(total=tally.planned, completed=tally.ended, width=width), _joined(facts))
-    if not view.closing.is_told:
-        return grid
-    return Group(grid, Text(f"stopping: {view.closing.message or view.closing.reason}", style="yellow"))
+    notes = [Text(note, style="dim") for note in view.notes.lines()]
+    if view.closing.is_told:
+        notes.append(Text(f"stopping: {view.closing.message or view.closing.reason}", style="yellow"))
+    return Group(grid, *notes) if notes else grid
 
 
 def _joined(facts: list[str]) -> str:

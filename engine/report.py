@@ -10,6 +10,7 @@ from rich.text import Text
 
 from engine.pipeline.cancel import Cancelled
 from engine.pipeline.estimate import Estimate
+from engine.pipeline.quotes import Quoted
 from engine.pipeline.recover import Recovered
 from engine.pipeline.summary import Summary
 from engine.pipeline.verify import Bad, Verified
@@ -30,6 +31,7 @@ def summary_table(summary: Summary, *, is_live: bool = True) -> RenderableType:
         table.add_row(Text(f"{summary.done:,}", style="bold green"), f"done of {summary.planned:,}, in {summary.out}")
     _add(table, summary.failed, "failed", "bold red")
     _add(table, summary.in_flight, _in_flight(summary, is_live=is_live), "yellow")
+    _add(table, summary.staged, "of them past their first stage", "")
     _add(table, summary.waiting, "not sent yet", "yellow")
     if summary.faces:
         table.add_row(f"{summary.faces:,}", "faces")
@@ -89,8 +91,8 @@ def _remarks(summary: Summary, *, is_live: bool) -> list[RenderableType]:
     return remarks
 
 
-def estimate_table(estimate: Estimate) -> RenderableType:
-    """Return what a run over the inputs would cost."""
+def estimate_table(estimate: Estimate, asked: Quoted | None = None) -> RenderableType:
+    """Return what a run over the inputs would cost; `asked`: what the backend itself says of it."""
     table = _counts()
     table.add_row(f"{estimate.images:,}", f"pictures, {_rounded(estimate.input_bytes / 1e6)} MB to upload")
     table.add_row(_rounded(estimate.output_megapixels), "megapixels come out")
@@ -99,9 +101,25 @@ def estimate_table(estimate: Estimate) -> RenderableType:
     )
     if estimate.urls:
         table.add_row(f"{estimate.urls:,}", "of them on the web: priced at 1 credit, their size is known once fetched")
+    if asked is not None:
+        _add_asked(table, asked)
     _add(table, estimate.refused, "can't be restored:", "bold red")
-    shown = list(estimate.reasons.items())[:_MAX_REASONS]
+    shown = [*estimate.reasons.items(), *(asked.refused.items() if asked is not None else ())][:_MAX_REASONS]
     return Group(table, *(Text(f"  {count:>5,}  {reason}") for reason, count in shown))
+
+
+def _add_asked(table: Table, asked: Quoted) -> None:
+    """Add what the backend says, beside what was computed here."""
+    words = f"credits by {asked.backend}'s own word"
+    if asked.difference:
+        words += f": {abs(asked.difference):,} {'more' if asked.difference > 0 else 'less'} than the price table says"
+    table.add_row(
+        Text(f"{asked.credits:,}", style="bold"), words + (", web pictures left out" if asked.unknown else "")
+    )
+    if asked.duration_s:
+        words = f"of work there, by its own word; a picture takes {duration(asked.longest_s)} at the longest"
+        table.add_row(duration(asked.duration_s), words)
+    _add(table, sum(asked.refused.values()), f"would be refused by {asked.backend}:", "bold red")
 
 
 def verified_table(summary: Summary, counts: Verified, bad: Sequence[Bad], list_file: Path | None) -> RenderableType:

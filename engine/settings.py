@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -16,7 +17,7 @@ from engine.errors import UsageError
 from engine.job.parameters import FaceRecovery
 from engine.policy.backoff import Backoff
 
-__all__ = ["Settings", "api_key", "load_changes", "load_parameters", "load_settings"]
+__all__ = ["Settings", "api_keys", "load_changes", "load_parameters", "load_settings"]
 
 ENV_PREFIX = "FACE_RECOVERY_"
 # Not settings, though they share the prefix: secrets, and the place of the file itself.
@@ -24,8 +25,27 @@ _NOT_SETTINGS = {"FACE_RECOVERY_API_KEY", "FACE_RECOVERY_SERVICE_KEY", "FACE_REC
 
 _PARAMETERS = "parameters"  # the table of the model's parameters in the settings file
 
+_WEB_ADDRESS = "an address, http:// or https://, without query"
+_PLACE = "HOST:PORT"
+_LAST_PORT = 65535
+
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def _web_address(url: str) -> str:
+    """Return `url` without the slash at its end; raises ValueError for what nobody could call."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(_WEB_ADDRESS)
+    return url.rstrip("/")
+
+
+def _place(text: str) -> str:
+    host, _colon, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdecimal()) or int(port) > _LAST_PORT:
+        raise ValueError(_PLACE)
+    return text
 
 
 class Settings(BaseSettings):
@@ -48,11 +68,15 @@ class Settings(BaseSettings):
     backoff_first_s: Seconds = 0.5
     backoff_max_s: Seconds = 60.0
     unreachable_limit_s: Seconds = 600.0
+    max_result_bytes: Count = 2_000_000_000
     job_deadline_s: Seconds = 3 * 3600.0
     settle_s: Annotated[float, Field(ge=0)] | None = None  # None: what the backend is known to need
     settle_looks: Count = 2
     submit_attempts: Count = 5
     drain_s: Annotated[float, Field(ge=0)] = 3.0
+
+    webhook_url: Annotated[str, AfterValidator(_web_address)] | None = None
+    webhook_listen: Annotated[str, AfterValidator(_place)] = "127.0.0.1:8900"
 
     sync: bool = True
     service_workers: Annotated[int, Field(ge=0, le=256)] = 0  # each one holds the face model, about 150 MB
@@ -161,6 +185,8 @@ def _explain(item: Any, path: Path | None, given: Mapping[str, Any]) -> str:
         where = f"{name} in {path}"
     if item["type"] == "extra_forbidden":
         return f"{where}: there is no such setting"
+    if item["type"] == "value_error":
+        return f"{where}: {item['input']} is not {item['ctx']['error']}"
     return f"{where}: {item['input']} is not {_range_in_words(name)}"
 
 
@@ -181,10 +207,13 @@ def _range_in_words(name: str) -> str:
     return words
 
 
-def api_key(backend: str) -> str:
-    """Return the key for a cloud `backend` from its environment variable; raises UsageError when there is none."""
+def api_keys(backend: str) -> list[str]:
+    """Return the keys for a cloud `backend` from its environment variable, where commas stand between them.
+
+    Raises UsageError when there is none.
+    """
     name = "TOPAZ_API_KEY" if backend == "topaz" else "FACE_RECOVERY_API_KEY"
-    key = os.environ.get(name, "").strip()
-    if not key:
+    keys = [key for each in os.environ.get(name, "").split(",") if (key := each.strip())]
+    if not keys:
         raise UsageError(f"--backend {backend} needs a key: set the environment variable {name}")
-    return key
+    return keys

@@ -1,4 +1,4 @@
-"""The command line: `commands` and `care` declare what can be typed, `engine.commands` does it.
+"""The command line: `commands`, `care` and `keys` declare what can be typed, `engine.commands` does it.
 
 Everything heavy is imported by the command that runs, so `--help` is quick.
 """
@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from engine.cli.care import app
+from engine.cli.keys import app
 from engine.errors import LOCAL_LIBRARIES, EngineError, MissingExtra
 
 __all__ = ["app", "main"]

@@ -56,6 +56,8 @@ def restore(
     output_width: options.OutputWidth = None,
     output_height: options.OutputHeight = None,
     scale: options.Scale = None,
+    then: options.Then = None,
+    crop_to_fill: options.CropToFill = None,
     grain: options.Grain = None,
     grain_model: options.GrainModel = None,
     grain_density: options.GrainDensity = None,
@@ -70,6 +72,8 @@ def restore(
     submit_concurrency: options.SubmitConcurrency = None,
     download_concurrency: options.DownloadConcurrency = None,
     service_workers: options.Workers = None,
+    webhook_url: options.WebhookUrl = None,
+    webhook_listen: options.WebhookListen = None,
     simulation: options.SimulationFile = None,
     config: options.Config = None,
     cancel_remote: options.CancelRemote = False,
@@ -88,7 +92,7 @@ def restore(
         out=out,
         run_folder=run,
         globs=action.Globs(tuple(include or ()), tuple(exclude or ())),
-        scale=scale,
+        outputs=action.Outputs(scale=scale, then=then, crop_to_fill=crop_to_fill),
         parameters={
             "strength": strength,
             "output_format": output_format,
@@ -111,6 +115,8 @@ def restore(
             "submit_concurrency": submit_concurrency,
             "download_concurrency": download_concurrency,
             "service_workers": service_workers,
+            "webhook_url": webhook_url,
+            "webhook_listen": webhook_listen,
             "simulation": simulation,
         },
         config=config,
@@ -128,6 +134,8 @@ def resume(
     submit_concurrency: options.SubmitConcurrency = None,
     download_concurrency: options.DownloadConcurrency = None,
     service_workers: options.Workers = None,
+    webhook_url: options.WebhookUrl = None,
+    webhook_listen: options.WebhookListen = None,
     cancel_remote: options.CancelRemote = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -141,6 +149,8 @@ def resume(
         "submit_concurrency": submit_concurrency,
         "download_concurrency": download_concurrency,
         "service_workers": service_workers,
+        "webhook_url": webhook_url,
+        "webhook_listen": webhook_listen,
     }
     output, manner = action.Output(is_json=json, is_quiet=quiet), action.Manner(is_cancelling=cancel_remote)
     raise typer.Exit(action.resume(run, settings, output, manner))
@@ -157,22 +167,28 @@ def status(run: options.RunArgument, json: options.Json = False) -> None:
 @app.command()
 def estimate(
     inputs: options.Inputs,
+    backend: Annotated[
+        str | None, typer.Option("--backend", metavar="topaz|URL", help="Ask it for its prices and durations, too.")
+    ] = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
     output_width: options.OutputWidth = None,
     output_height: options.OutputHeight = None,
     scale: options.Scale = None,
+    then: options.Then = None,
+    crop_to_fill: options.CropToFill = None,
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """Price a run offline, from the pictures' headers; nothing is sent."""
+    """Price a run offline, from the pictures' headers; no picture is sent. With --backend ask that, too."""
     from engine.commands import look as action
 
     action.estimate(
         inputs,
         action.Globs(tuple(include or ()), tuple(exclude or ())),
         sizes={"output_width": output_width, "output_height": output_height},
-        scale=scale,
+        outputs=action.Outputs(scale=scale, then=then, crop_to_fill=crop_to_fill),
+        backend=backend,
         config=config,
         is_json=json,
     )
@@ -184,10 +200,21 @@ def serve(
         "face-recovery-service"
     ),
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; this machine only by default.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8300,
-    workers: Annotated[int, typer.Option("--workers", min=0, max=256, help="Restoring processes; 0: one a core.")] = 0,
+        str | None, typer.Option("--host", help="Address to listen on; this machine only by default.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="8300 by default; 0 takes a free one.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=0, max=256, help="Restoring processes; 0, the default: one a core.")
+    ] = None,
+    tls_cert: options.TlsCertificate = None,
+    tls_key: options.TlsKey = None,
+    public_url: options.PublicUrl = None,
+    admin_port: options.AdminPort = None,
+    drain_s: options.DrainS = None,
+    allow_network: options.AllowNetwork = None,
+    config: options.ServiceConfig = None,
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
     simulate: options.Simulate = False,
     simulation: options.SimulationFile = None,
@@ -213,7 +240,8 @@ def serve(
 ) -> None:
     """Serve the Face Recovery 3 contract with the face model on this machine, or with a simulation of it.
 
-    Clients send the key in FACE_RECOVERY_SERVICE_KEY as X-API-Key; without one a key is made and printed.
+    Clients send the key in FACE_RECOVERY_SERVICE_KEY, or one that `keys add` made, as X-API-Key; without any a key is
+    made and printed.
     """
     from engine.commands import serve as action
 
@@ -239,7 +267,18 @@ def serve(
         "old_rows": old_rows,
     }
     made = action.simulation_of(told, is_simulated=simulate, file=simulation)
-    action.serve(folder, host=host, port=port, workers=workers, is_child=child, simulation=made)
+    settings = {
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "tls_certificate": tls_cert,
+        "tls_key": tls_key,
+        "public_url": public_url,
+        "admin_port": admin_port,
+        "drain_s": drain_s,
+        "allowed_networks": allow_network or None,
+    }
+    action.serve(folder, settings, config, is_child=child, simulation=made)
 
 
 @app.command()

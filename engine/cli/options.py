@@ -12,6 +12,7 @@ import typer
 _MODEL = "Face Recovery 3"
 _LIMITS = "Limits"
 _SIMULATION = "Simulation"
+_NETWORK = "Network"
 
 
 def folder(text: str) -> Path:
@@ -50,9 +51,21 @@ def _option(panel: str, name: str, metavar: str, text: str) -> typer.models.Opti
     return option
 
 
-_model, _limit, _simulated = (partial(_option, panel) for panel in (_MODEL, _LIMITS, _SIMULATION))
+_model, _limit, _simulated, _network = (partial(_option, panel) for panel in (_MODEL, _LIMITS, _SIMULATION, _NETWORK))
 
 Scale = Annotated[str | None, _model("scale", "0.1-16", "Output size as a multiple of each input's.")]
+Then = Annotated[
+    str | None,
+    _model("then", "enhance", "Upscale what was restored, in the same run; the output options are of that stage."),
+]
+CropToFill = Annotated[
+    bool | None,
+    typer.Option(
+        "--crop-to-fill/--no-crop-to-fill",
+        help="With --then and both sizes: cut off what sticks out; else it fits inside.",
+        rich_help_panel=_MODEL,
+    ),
+]
 Strength = Annotated[str | None, _model("strength", "0.0-1.0", "How much is restored; 1.0 by default.")]
 OutputFormat = Annotated[str | None, _model("output-format", "jpeg|jpg|png|tiff|tif", "jpeg by default.")]
 OutputWidth = Annotated[str | None, _model("output-width", "1-32000", "Pixels; alone it keeps the aspect.")]
@@ -78,6 +91,33 @@ MaxInFlight = Annotated[str | None, _limit("max-in-flight", "1-100000", "Jobs at
 SubmitConcurrency = Annotated[str | None, _limit("submit-concurrency", "1-1000", "Uploads at once.")]
 DownloadConcurrency = Annotated[str | None, _limit("download-concurrency", "1-1000", "Downloads at once.")]
 Workers = Annotated[str | None, _limit("service-workers", "0-256", "Processes of the local face model; 0: one a core.")]
+
+
+WebhookUrl = Annotated[
+    str | None, _network("webhook-url", "URL", "Public address where the backend tells that a job has ended.")
+]
+WebhookListen = Annotated[
+    str | None, _network("webhook-listen", "HOST:PORT", "Where that is answered; 127.0.0.1:8900 by default.")
+]
+
+
+ServiceConfig = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Settings (TOML), as config/service.toml explains them.")
+]
+TlsCertificate = Annotated[str | None, _network("tls-cert", "FILE", "Serve by TLS: the certificate with its chain.")]
+TlsKey = Annotated[str | None, _network("tls-key", "FILE", "And its key.")]
+PublicUrl = Annotated[str | None, _network("public-url", "URL", "What clients call, where a proxy stands in front.")]
+AdminPort = Annotated[str | None, _network("admin-port", "N", "Tell /metrics and /health there, on this machine.")]
+DrainS = Annotated[str | None, _limit("drain-s", "S", "How long running jobs may go on when told to stop.")]
+AllowNetwork = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-network",
+        metavar="CIDR",
+        help="A private network that source_url and webhooks may reach; repeatable.",
+        rich_help_panel=_NETWORK,
+    ),
+]
 
 
 SimulationFile = Annotated[

@@ -3,17 +3,18 @@
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from engine.backend import open_backend
-from engine.clock import SystemClock
+from engine.clock import Clock, SystemClock
 from engine.pipeline.opening import Opened
 from engine.pipeline.visit import Visit
-from engine.remote.client import Client
+from engine.remote.connect import Remote, connect
 from engine.remote.endpoint import Endpoint
 from engine.remote.transport import AiohttpTransport, Transport
 from engine.settings import Settings
 
-__all__ = ["connected", "transport_for", "visit_of"]
+__all__ = ["asking", "connected", "transport_for", "visit_of"]
 
 
 @contextlib.asynccontextmanager
@@ -30,6 +31,13 @@ async def connected(opened: Opened) -> AsyncIterator[tuple[Endpoint, Transport]]
         yield endpoint, transport
 
 
+@contextlib.asynccontextmanager
+async def asking(backend: str, settings: Settings, clock: Clock) -> AsyncIterator[Remote]:
+    """Yield a client of the cloud `backend`, for questions that belong to no run."""
+    async with open_backend(backend, service=Path(), workers=0) as endpoint, transport_for(settings) as transport:
+        yield connect(endpoint, transport, clock, settings.backoff(), random.SystemRandom().random)
+
+
 def transport_for(settings: Settings) -> AiohttpTransport:
     """Return connections as many and as patient as `settings` ask for; to be entered on the loop that uses them."""
     return AiohttpTransport(
@@ -41,6 +49,6 @@ def transport_for(settings: Settings) -> AiohttpTransport:
 
 def visit_of(opened: Opened, endpoint: Endpoint, transport: Transport) -> Visit:
     """Return a visit to the backend on behalf of the run in `opened`."""
-    clock = SystemClock()
-    client = Client(transport, endpoint.base_url, endpoint.key, clock)
-    return Visit(opened=opened, endpoint=endpoint, client=client, clock=clock, draw=random.SystemRandom().random)
+    clock, draw = SystemClock(), random.SystemRandom().random
+    client = connect(endpoint, transport, clock, opened.order.settings.backoff(), draw)
+    return Visit(opened=opened, endpoint=endpoint, client=client, clock=clock, draw=draw)

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from engine.backend import check_backend
-from engine.commands.restore import Globs, Output, restore
+from engine.commands.restore import Globs, Output, Outputs, restore
 from engine.commands.terminal import print_line
 from engine.demo.contact_sheet import Row, draw
 from engine.demo.damage import Sample, make_damaged
@@ -53,7 +53,7 @@ def _restore(samples: list[Sample], target: Path, width: int) -> int:
         out=target,
         run_folder=target / ".face-recovery" / str(width),
         globs=Globs(),
-        scale=None,
+        outputs=Outputs(),
         parameters={"output_width": width, "output_format": "png"},
         settings={"backend": "local"},
         config=None,

@@ -14,11 +14,11 @@ from engine.backend import check_backend
 from engine.clock import SystemClock
 from engine.commands.connection import connected, visit_of
 from engine.commands.event_loop import runner
+from engine.commands.sizing import Outputs, sizing
 from engine.commands.terminal import print_json, results, screen
 from engine.errors import UsageError
 from engine.inputs.folder import Globs
-from engine.inputs.scan import Sizing, check_inputs
-from engine.job.parameters import FaceRecovery
+from engine.inputs.scan import check_inputs
 from engine.pipeline import opening
 from engine.pipeline.cancel import cancel
 from engine.pipeline.closing import Closing, Reason
@@ -35,7 +35,7 @@ from engine.report import summary_table
 from engine.settings import load_changes, load_parameters, load_settings
 from engine.shutdown import two_step
 
-__all__ = ["Globs", "Manner", "Output", "carry_out", "restore", "resume", "sizing"]
+__all__ = ["Globs", "Manner", "Output", "Outputs", "carry_out", "restore", "resume"]
 
 _INTERRUPTED = "interrupted"
 
@@ -66,7 +66,7 @@ def restore(
     out: Path,
     run_folder: Path | None,
     globs: Globs,
-    scale: str | None,
+    outputs: Outputs,
     parameters: Mapping[str, Any],
     settings: Mapping[str, Any],
     config: Path | None,
@@ -82,7 +82,7 @@ def restore(
         inputs=tuple(map(_absolute, inputs)),
         out=out.absolute(),
         globs=globs,
-        sizing=sizing(load_parameters(parameters, config), scale),
+        sizing=sizing(load_parameters(parameters, config), outputs),
         settings=resolved,
     )
     check_backend(resolved.backend, resolved.simulation)
@@ -97,22 +97,6 @@ def resume(run_folder: Path, settings: Mapping[str, Any], output: Output, manner
     saved = Order.load(folder.order).settings
     check_backend(saved.backend, saved.simulation)
     return carry_out(opening.resume(folder, changes), output, manner)
-
-
-def sizing(parameters: FaceRecovery, scale: str | None) -> Sizing:
-    """Return how large outputs come out; raises UsageError for a scale out of range or beside a size."""
-    if scale is None:
-        return Sizing(parameters)
-    if parameters.output_width is not None or parameters.output_height is not None:
-        raise UsageError("--scale: give either a scale or --output-width and --output-height")
-    return Sizing(parameters, _scale(scale))
-
-
-def _scale(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0.1 <= (scale := float(text)) <= 16:
-            return scale
-    raise UsageError(f"--scale: {text} is not a number from 0.1 to 16")
 
 
 def _check_apart(inputs: list[str], out: Path) -> None:

@@ -15,6 +15,7 @@ from engine.inputs.candidate import Candidate
 from engine.inputs.folder import Globs, walk
 from engine.inputs.naming import Namer
 from engine.inputs.text_list import is_list, read_list, url_candidate
+from engine.job.enhance import Enhance, OutputFormat, enhanced_size
 from engine.job.parameters import FaceRecovery
 from engine.job.price import credits_for
 from engine.job.spec import JobSpec
@@ -26,15 +27,26 @@ __all__ = ["Sizing", "Sources", "candidates", "check_inputs", "scan", "with_head
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """How large outputs come out: by the parameters, or `scale` times the input's width and height."""
+    """How large outputs come out: by the parameters, or `scale` times the input's width and height.
+
+    With a second stage, `then`, its parameters say so; the first one keeps the input's size.
+    """
 
     parameters: FaceRecovery
     scale: float | None = None
+    then: Enhance | None = None
+
+    @property
+    def output_format(self) -> OutputFormat:
+        """The format of the outputs."""
+        return (self.then or self.parameters).output_format
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
         """Return the output's (width, height) in pixels; raises InputError beyond what the model makes."""
         if self.scale is not None:
             size = max(1, round(width * self.scale)), max(1, round(height * self.scale))
+        elif self.then is not None:
+            size = enhanced_size(width, height, self.then)
         else:
             size = output_size(width, height, self.parameters.output_width, self.parameters.output_height)
         if max(size) > MAX_SIDE_PX or size[0] * size[1] > MAX_PIXELS:
@@ -43,6 +55,14 @@ class Sizing:
                 f"and {MAX_PIXELS // 10**6} megapixels"
             )
         return size
+
+    def prices(self, width: int, height: int, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the credits for one input whose output is of `size`: for all stages, and for the second one of them.
+
+        What the vendor asks for its upscaler is not at hand: the same is taken, by the megapixels that come out.
+        """
+        price = credits_for(*size)
+        return (credits_for(width, height) + price, price) if self.then is not None else (price, 0)
 
 
 def check_inputs(inputs: Sequence[str]) -> None:
@@ -112,7 +132,8 @@ def _spec(number: int, source: str, candidate: Candidate, sizing: Sizing, namer:
         return refused
     if candidate.path is None:
         # Its size is known only once fetched; it is priced then.
-        return replace(refused, output=_named(namer, candidate), credits=1)
+        price, later = sizing.prices(1, 1, (1, 1))
+        return replace(refused, output=_named(namer, candidate), credits=price, then_credits=later)
     try:
         sized = with_header(refused, read_header(candidate.path), sizing)
     except InputError as error:
@@ -124,6 +145,7 @@ def with_header(spec: JobSpec, header: Header, sizing: Sizing) -> JobSpec:
     """Return `spec` with what the picture's header adds: format, sizes, price; raises InputError beyond the limits."""
     size = sizing.output_size(header.width, header.height)
     width, height = size if sizing.scale is not None else (None, None)
+    price, later = sizing.prices(header.width, header.height, size)
     return replace(
         spec,
         format=header.format,
@@ -132,7 +154,8 @@ def with_header(spec: JobSpec, header: Header, sizing: Sizing) -> JobSpec:
         height=header.height,
         output_width=width,
         output_height=height,
-        credits=credits_for(*size),
+        credits=price,
+        then_credits=later,
     )
 
 

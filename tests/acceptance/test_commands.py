@@ -157,6 +157,8 @@ def test_estimate(tmp_path: Path) -> None:
     assert estimate["reasons"] == {"is not an image; JPEG, PNG and TIFF are supported": 1}
     doubled = finish("estimate", folder, "--scale", "2", "--exclude", "large*", "--json").summary
     assert (doubled["credits"], doubled["output_megapixels"]) == (2, pytest.approx(0.033, abs=0.001))
+    chained = finish("estimate", folder, "--then", "enhance", "--output-width", "6000", "--exclude", "large*", "--json")
+    assert (chained.summary["credits"], chained.summary["output_megapixels"]) == (2 * (1 + 2), 72.0)
     assert "4  pictures" not in finish("estimate", folder, "--include", "face*").out
 
 

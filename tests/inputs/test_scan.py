@@ -12,6 +12,7 @@ from engine.errors import InputError, UsageError
 from engine.inputs.folder import Globs
 from engine.inputs.naming import Namer
 from engine.inputs.scan import Sizing, Sources, candidates, check_inputs, scan
+from engine.job.enhance import Enhance
 from engine.job.parameters import FaceRecovery, OutputFormat
 from engine.job.spec import JobSpec
 from engine.journal.line import decode, encode
@@ -250,6 +251,27 @@ class TestSizing:
     def test_a_scale_multiplies_both_sides(self, scale: float | None, size: tuple[int, int]):
         """Without one the size stays; no side falls below a pixel."""
         assert Sizing(FaceRecovery(), scale).output_size(40, 30) == size
+
+    @pytest.mark.parametrize(
+        ("asked", "size"),
+        [
+            ({}, (40, 30)),
+            ({"output_width": 400}, (400, 300)),
+            ({"output_width": 400, "output_height": 400}, (400, 300)),
+            ({"output_width": 400, "output_height": 400, "crop_to_fill": True}, (400, 400)),
+        ],
+    )
+    def test_the_second_stage_says_how_large_outputs_come_out(self, asked: dict, size: tuple[int, int]):
+        """Not the first one, which keeps the input's size; a scale wins over both."""
+        assert Sizing(FaceRecovery(output_width=7), then=Enhance(**asked)).output_size(40, 30) == size
+        assert Sizing(FaceRecovery(), 2, Enhance()).output_size(40, 30) == (80, 60)
+
+    def test_two_stages_are_priced_at_their_own_sizes(self):
+        """The first at the input's, the second at the output's; a picture on the web at the least there is."""
+        chained = Sizing(FaceRecovery(), then=Enhance())
+        assert chained.prices(5000, 5000, (10_000, 10_000)) == (7, 5)
+        assert Sizing(FaceRecovery()).prices(5000, 5000, (10_000, 10_000)) == (5, 0)
+        assert chained.prices(1, 1, (1, 1)) == (2, 1)
 
     def test_the_parameters_count_otherwise(self):
         """One side given keeps the aspect."""
