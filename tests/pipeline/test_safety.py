@@ -144,19 +144,21 @@ class TestSecrets:
 
     async def test_no_address_of_an_input_is_kept_with_its_signature(self, tmp_path):
         """Whatever characters its path is made of."""
-        urls = [f"https://web.test/{name}?sig=4711" for name in ("o'brien.jpg", "my photo.jpg", 'a"b.jpg', "a<b>.jpg")]
+        urls = [
+            f"https://web.test/{name}?sig=hidden" for name in ("o'brien.jpg", "my photo.jpg", 'a"b.jpg', "a<b>.jpg")
+        ]
         bench = Bench(tmp_path).addresses(*urls)
         assert (await bench.restore()).done == 4
         for file in (bench.run_folder.results, bench.run_folder.journal):
-            assert b"4711" not in file.read_bytes()
+            assert b"hidden" not in file.read_bytes()
         assert {row["source"].rpartition("?")[2] for row in bench.results()} == {"..."}
 
     async def test_what_the_backend_repeats_of_the_key_is_not_kept(self, bench):
         """In a refusal, where it is cut off, or in what it says of a job that has failed."""
         bench.remote.fault("submit", Answer(400, {}, b"x" * (300 - len(KEY) + 1) + KEY.encode()))
-        bench.remote.fates = {1: ("Failed", f"{KEY} may not use https://files.test/x?sig=4711")}
+        bench.remote.fates = {1: ("Failed", f"{KEY} may not use https://files.test/x?sig=hidden")}
         summary = await bench.restore()
         assert (summary.done, summary.failed) == (1, 2)
         for file in (bench.run_folder.results, bench.run_folder.journal):
             assert KEY[:-1].encode() not in file.read_bytes()
-            assert b"4711" not in file.read_bytes()
+            assert b"hidden" not in file.read_bytes()
