@@ -1,10 +1,11 @@
 """Now and sleep as a value, so that everything that waits can be tested without waiting."""
 
 import asyncio
+import math
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "SystemClock", "sleep_unless"]
 
 
 class Clock(Protocol):
@@ -34,3 +35,15 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
+
+
+async def sleep_unless(event: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Return after `seconds`, which may be infinite, or as soon as `event` is set."""
+    sooner = asyncio.ensure_future(event.wait())
+    sleep = asyncio.ensure_future(clock.sleep(seconds)) if seconds < math.inf else None
+    try:
+        await asyncio.wait([task for task in (sooner, sleep) if task], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sooner.cancel()
+        if sleep is not None:
+            sleep.cancel()

@@ -4,7 +4,6 @@ Every field is an entry of the TOML file and, in capitals with the prefix FACE_R
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from engine.errors import UsageError
 from engine.job.parameters import FaceRecovery
 from engine.policy.backoff import Backoff
+from engine.toml_file import read_toml
 
 __all__ = ["Settings", "api_keys", "load_changes", "load_parameters", "load_settings"]
 
@@ -108,7 +108,7 @@ def load_settings(options: Mapping[str, Any], file: Path | None = None) -> Setti
     """
     _refuse_unknown_variables()
     path = _config_file(file)
-    values = {name: value for name, value in _read(path).items() if name != _PARAMETERS}
+    values = {name: value for name, value in read_toml(path, "settings").items() if name != _PARAMETERS}
     given = {name: value for name, value in options.items() if value is not None}
     return _checked({**values, **EnvSettingsSource(Settings)(), **given}, path, given)
 
@@ -130,7 +130,7 @@ def _checked(values: Mapping[str, Any], path: Path | None, given: Mapping[str, A
 def load_parameters(options: Mapping[str, Any], file: Path | None = None) -> FaceRecovery:
     """Return the model's parameters, layered like the settings; in the file they are the table `[parameters]`."""
     path = _config_file(file)
-    values = _read(path).get(_PARAMETERS, {})
+    values = read_toml(path, "settings").get(_PARAMETERS, {})
     if not isinstance(values, dict):
         raise UsageError(f"{_PARAMETERS} in {path}: {values} is not a table, [{_PARAMETERS}]")
     names = FaceRecovery.model_fields
@@ -154,17 +154,6 @@ def _config_file(file: Path | None) -> Path | None:
         return file
     beside = Path("face-recovery.toml")
     return beside if beside.exists() else None
-
-
-def _read(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"settings file {path} can't be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"settings file {path} is not TOML: {error}") from error
 
 
 def _refuse_unknown_variables() -> None:

@@ -15,6 +15,7 @@ from engine.commands.event_loop import runner
 from engine.commands.terminal import print_json, print_line
 from engine.errors import UsageError
 from engine.service.key_file import read_keys
+from engine.service.listener import EVERYWHERE
 from engine.service.server import serve as serve_until
 from engine.service.settings import ServiceSettings
 from engine.service.settings_file import load_service_settings
@@ -73,7 +74,7 @@ def serve(
 
 
 def _warn_of_open_address(settings: ServiceSettings) -> None:
-    if settings.public_url is None and not _is_one_host(settings.host):
+    if settings.public_url is None and settings.host in EVERYWHERE:
         print_line(
             "warning: links in webhooks begin with this machine's host name: give --public-url if receivers know it by "
             "another",
@@ -85,10 +86,6 @@ def _warn_of_open_address(settings: ServiceSettings) -> None:
             "clear: give --tls-cert and --tls-key, or --public-url where a proxy in front has TLS",
             is_error=True,
         )
-
-
-def _is_one_host(host: str) -> bool:
-    return host not in ("", "0.0.0.0", "::")  # noqa: S104 -- to compare with
 
 
 def _is_loopback(host: str) -> bool:

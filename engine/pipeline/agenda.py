@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import Generic, Protocol, TypeVar
 
-from engine.clock import Clock
+from engine.clock import Clock, sleep_unless
 
 __all__ = ["Agenda"]
 
@@ -58,18 +58,8 @@ class Agenda(Generic[Item]):
             if wait_s <= 0:
                 self._wake_at = -math.inf
                 return
-            await self._sleep(wait_s)
-
-    async def _sleep(self, wait_s: float) -> None:
-        self._sooner.clear()
-        sooner = asyncio.ensure_future(self._sooner.wait())
-        sleep = asyncio.ensure_future(self._clock.sleep(wait_s)) if wait_s < math.inf else None
-        try:
-            await asyncio.wait([task for task in (sooner, sleep) if task], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sooner.cancel()
-            if sleep is not None:
-                sleep.cancel()
+            self._sooner.clear()
+            await sleep_unless(self._sooner, self._clock, wait_s)
 
     def _drop_dead(self) -> None:
         while self._heap and self._heap[0][2].due != self._heap[0][0]:

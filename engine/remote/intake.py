@@ -11,8 +11,6 @@ __all__ = ["Intake"]
 
 # Pictures refused in a row, and none ever taken: it is not the pictures.
 _TAKES_NONE = 3
-# An answer as to a success, without a job; and an order for credits in progress: the next submit would fare no better.
-_CERTAIN = (Kind.BUSY,)
 
 
 class Intake:
@@ -56,7 +54,8 @@ class Intake:
             if self._refused >= _TAKES_NONE and others_accept and not self.has_accepted:
                 self.why_full = f"takes none: {error}"
         if error.kind in (Kind.BUSY, Kind.UNCLEAR, Kind.UNREACHABLE):
-            is_certain = error.kind in _CERTAIN or 200 <= error.status < 300
+            # An order for credits in progress, or a success without a job: the next submit would fare no better.
+            is_certain = error.kind is Kind.BUSY or 200 <= error.status < 300
             self._rest.failed(
                 self._clock.monotonic(), self._draw(), is_certain=is_certain, retry_after_s=error.retry_after_s
             )

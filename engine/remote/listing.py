@@ -43,12 +43,11 @@ def page_of(members: dict[str, Any]) -> Page:
     return Page(tuple(row for row in rows if isinstance(row, dict)), None if cursor is None else str(cursor))
 
 
-async def rows_of(read: Callable[[str | None], Awaitable[Page]]) -> AsyncIterator[Row]:
-    """Yield every row of a listing, whose page at a cursor `read` gets.
+async def rows_of(read: Callable[[str | None], Awaitable[Page]], cursor: str | None = None) -> AsyncIterator[Row]:
+    """Yield every row of a listing from `cursor` on, whose page at a cursor `read` gets.
 
     Raises RemoteError when the pages go in a circle.
     """
-    cursor: str | None = None
     seen: set[str] = set()
     while True:
         page = await read(cursor)

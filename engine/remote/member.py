@@ -101,17 +101,20 @@ class Member:
     def refusal_of_submits(self) -> RemoteError | None:
         """Return, as the remote said it, why it takes no submit any more; None when it does."""
         if self.why_closed:
-            return RemoteError(self._closed_by, f"{self.place} is closed: {self.why_closed}")
+            return self._closed()
         why_full = self.intake.why_full
         return RemoteError(Kind.NO_CREDITS, f"{self.place} takes no more: {why_full}") if why_full else None
 
     def _check_open(self) -> None:
         if self.why_closed:
-            raise RemoteError(self._closed_by, f"{self.place} is closed: {self.why_closed}")
+            raise self._closed()
         wait_s = self.rest.wait_s(self._clock.monotonic())
         if wait_s > 0:
             retry_after_s = wait_s if wait_s < float("inf") else None
             raise RemoteError(Kind.UNREACHABLE, f"{self.place} rests after failures", retry_after_s=retry_after_s)
+
+    def _closed(self) -> RemoteError:
+        return RemoteError(self._closed_by, f"{self.place} is closed: {self.why_closed}")
 
     def accepted(self, process_id: str, wait_s: float | None) -> None:
         """Take in that it has a job, counted when it was sent; `wait_s`: until it is done, by its own word."""

@@ -17,7 +17,7 @@ from engine.remote.acceptance import Accepted, Route
 from engine.remote.account import Balance
 from engine.remote.failures import Call, Kind, RemoteError
 from engine.remote.link import Link
-from engine.remote.listing import PAGE_ROWS, Page
+from engine.remote.listing import PAGE_ROWS, Page, rows_of
 from engine.remote.member import Member
 from engine.remote.member_id import qualified, unqualified
 from engine.remote.multipart import Upload
@@ -245,17 +245,8 @@ class Pool:
         """As `Client.rows`: every row of every member that is not closed, or an error; `is_away` tells of the rest."""
         read = read or self.listing
         for member in sorted(self._roster.open(), key=lambda each: not each.rest.is_awake):
-            cursor: str | None = qualified(member.id, "")
-            seen: set[str] = set()
-            while cursor is not None:
-                page = await read(cursor)
-                for row in page.rows():
-                    yield row
-                is_last = page.next_cursor is None or unqualified(page.next_cursor)[0] != member.id
-                cursor = None if is_last else page.next_cursor
-                if cursor in seen:
-                    raise RemoteError(Kind.TRANSIENT, "the listing's pages go in a circle")
-                seen.add(cursor or "")
+            async for row in rows_of(partial(_read_own, read, member), qualified(member.id, "")):
+                yield row
 
     # Prices and account
 
@@ -300,6 +291,13 @@ class Pool:
             total=sum(each.total for each in every),
             is_at_most=len(set(accounts.values())) < len(accounts),
         )
+
+
+async def _read_own(read: Callable[[str | None], Awaitable[Page]], member: Member, cursor: str | None) -> Page:
+    """Return a page of the pool's listing; where the next one is another member's, it is the last one of `member`."""
+    page = await read(cursor)
+    is_last = page.next_cursor is None or unqualified(page.next_cursor)[0] != member.id
+    return replace(page, next_cursor=None) if is_last else page
 
 
 class Seat:

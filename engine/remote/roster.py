@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
-from engine.clock import Clock
+from engine.clock import Clock, sleep_unless
 from engine.errors import UsageError
 from engine.policy.share import choose
 from engine.remote.failures import Kind, RemoteError
@@ -78,14 +78,7 @@ class Roster:
         waits = (each.submit_wait_s(now) for each in self.takers())
         wait_s = min((wait_s for wait_s in waits if wait_s > 0), default=float("inf"))
         self._moved.clear()
-        tasks: list[asyncio.Future[object]] = [asyncio.ensure_future(self._moved.wait())]
-        if wait_s < float("inf"):
-            tasks.append(asyncio.ensure_future(self._clock.sleep(wait_s)))
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
+        await sleep_unless(self._moved, self._clock, wait_s)
 
     def check_takes_submits(self, member: Member) -> None:
         """Raise why `member` takes no submit any more; it may have been closed since its turn was taken."""

@@ -13,18 +13,19 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from engine.policy.backoff import Backoff
 from engine.service.notification import Notification
 
 __all__ = ["Dispatch", "retry_delay_s"]
 
-_FIRST_DELAY_S, _LONGEST_DELAY_S = 5.0, 900.0  # the contract: 5 s, 10 s, 20 s ... up to 15 minutes apart
+_BACKOFF = Backoff(first_s=5.0, max_s=900.0)  # the contract: 5 s, 10 s, 20 s ... up to 15 minutes apart
 _MAX_LINE = 4  # a job has three statuses in its life; only one that is queued again and again has more
 _AT_ONCE, _AT_ONCE_PER_OWNER, _AT_ONCE_PER_HOST = 32, 8, 4
 
 
 def retry_delay_s(failures: int) -> float:
     """Return how long to wait after `failures` in a row, from 1."""
-    return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(failures - 1, 30))
+    return _BACKOFF.step_s(failures)
 
 
 @dataclass(slots=True)

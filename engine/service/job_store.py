@@ -25,7 +25,7 @@ from engine.service.jobs import Gone, Job, Jobs
 from engine.service.quota import Quota
 from engine.service.submission import Finished, Submission
 
-__all__ = ["Job", "JobStore", "Jobs", "Journal", "open_store", "replay"]
+__all__ = ["JobStore", "Journal", "open_store", "replay"]
 
 _log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from engine.service.acceptor import Acceptor
 from engine.service.doorman import Doorman
 from engine.service.visit import OnEnd, Visit
 
-__all__ = ["Address", "listening"]
+__all__ = ["EVERYWHERE", "Address", "listening"]
 
 _FAREWELL_S = 1.0  # for requests that are under way when the service stops
 _BACKLOG = 1024
-_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 -- addresses to listen on, not to call
+EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 -- addresses to listen on, not to call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Address:
     def url(self, port: int) -> str:
         """Return what to call it: an address that stands for all of them is told as this machine's name."""
         scheme = "http" if self.tls is None else "https"
-        host = socket.gethostname() if self.host in _EVERYWHERE else self.host
+        host = socket.gethostname() if self.host in EVERYWHERE else self.host
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 

@@ -4,7 +4,6 @@
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -17,6 +16,7 @@ from engine.errors import UsageError
 from engine.service.key import KeyLimits
 from engine.service.settings import MAX_UPLOAD_BYTES, ServiceSettings, Tls
 from engine.service.simulate.simulation import Simulation
+from engine.toml_file import read_toml
 
 __all__ = ["ServiceFile", "load_service_settings"]
 
@@ -131,21 +131,10 @@ def load_service_settings(
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        told = ServiceFile.model_validate({**_read(file), **given})
+        told = ServiceFile.model_validate({**read_toml(file, "settings"), **given})
     except ValidationError as error:
         raise UsageError("; ".join(_explain(item, file, given) for item in error.errors())) from None
     return told.settings(folder=folder, keys=keys, simulation=simulation)
-
-
-def _read(file: Path | None) -> dict[str, Any]:
-    if file is None:
-        return {}
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"settings file {file} can't be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"settings file {file} is not TOML: {error}") from error
 
 
 def _explain(item: Any, file: Path | None, given: Mapping[str, Any]) -> str:

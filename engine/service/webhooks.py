@@ -8,12 +8,11 @@ could not tell our notification from a forged one, and its links would lead nowh
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 from typing import Protocol
 
-from engine.clock import Clock
+from engine.clock import Clock, sleep_unless
 from engine.service.dispatch import Dispatch
 from engine.service.jobs import Job
 from engine.service.notification import Notification, headers_of, notification_of
@@ -116,19 +115,10 @@ class Webhooks:
                     self._sooner.clear()
                     while (notification := self._dispatch.take(self._clock.monotonic())) is not None:
                         attempts.create_task(self._try(notification), name=f"webhook {notification.id}")
-                    await self._wait(self._dispatch.next_due() - self._clock.monotonic())
+                    wait_s = self._dispatch.next_due() - self._clock.monotonic()
+                    await sleep_unless(self._sooner, self._clock, wait_s)
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures
-
-    async def _wait(self, at_most_s: float) -> None:
-        sooner = asyncio.ensure_future(self._sooner.wait())
-        sleep = asyncio.ensure_future(self._clock.sleep(at_most_s)) if at_most_s < math.inf else None
-        try:
-            await asyncio.wait([task for task in (sooner, sleep) if task], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sooner.cancel()
-            if sleep is not None:
-                sleep.cancel()
 
     async def _try(self, notification: Notification) -> None:
         said = self._said(notification)

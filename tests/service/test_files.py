@@ -175,13 +175,18 @@ async def test_a_link_expires_and_a_new_one_can_be_had(tmp_path):
         assert (await service.fetch(new["download_url"])).status == 200
 
 
+async def _finished(service):
+    """Return the id of a job that has been done, and a link to its output."""
+    process_id = await service.submit()
+    await service.reached(process_id, "Completed")
+    return process_id, (await service.link(process_id))["download_url"]
+
+
 async def test_a_link_outlives_the_service_that_made_it(tmp_path):
     """After a restart a link still holds: its secret is kept, readable by the owner only."""
     folder = tmp_path / "service"
     async with running(folder) as service:
-        process_id = await service.submit()
-        await service.reached(process_id, "Completed")
-        link = (await service.link(process_id))["download_url"]
+        _, link = await _finished(service)
         base = service.base
     assert stat.S_IMODE((folder / "secret").stat().st_mode) == 0o600
     async with running(folder) as service:
@@ -192,9 +197,7 @@ async def test_a_lost_secret_makes_every_link_void(tmp_path):
     """Whoever deletes the secret ends all links that are about."""
     folder = tmp_path / "service"
     async with running(folder) as service:
-        process_id = await service.submit()
-        await service.reached(process_id, "Completed")
-        link = (await service.link(process_id))["download_url"]
+        process_id, link = await _finished(service)
         base = service.base
     (folder / "secret").unlink()
     async with running(folder) as service:
@@ -206,9 +209,7 @@ async def test_a_link_dies_with_the_key_that_it_was_made_for(tmp_path):
     """Whoever starts the service with another key has no links about that were made for the old one."""
     folder = tmp_path / "service"
     async with running(folder) as service:
-        process_id = await service.submit()
-        await service.reached(process_id, "Completed")
-        link = (await service.link(process_id))["download_url"]
+        _, link = await _finished(service)
         base = service.base
     async with running(folder, keys=frozenset({"another key"})) as service:
         assert (await service.fetch(link.replace(base, service.base))).status == 403

@@ -10,7 +10,8 @@ from engine.clock import SystemClock
 from engine.errors import MachineError
 from engine.journal.writer import JournalWriter
 from engine.service.job_state import Status
-from engine.service.job_store import Jobs, JobStore
+from engine.service.job_store import JobStore
+from engine.service.jobs import Jobs
 from engine.service.submission import Finished, Submission
 
 

@@ -12,7 +12,8 @@ from aiohttp.test_utils import make_mocked_request
 from engine.clock import SystemClock
 from engine.service.api import Api
 from engine.service.caller import CALLER
-from engine.service.job_store import Jobs, JobStore
+from engine.service.job_store import JobStore
+from engine.service.jobs import Jobs
 from engine.service.key import Key
 from tests.service.harness import KEY, picture
 from tests.service.test_stored_bytes import accepted, ended

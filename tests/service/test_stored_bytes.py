@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from engine.service.job_store import Jobs
-from engine.service.jobs import ROW_BYTES, row_bytes
+from engine.service.jobs import ROW_BYTES, Jobs, row_bytes
 from engine.service.key_file import KeyFile, LimitEntries
 from engine.service.submission import Submission
 from tests.service.harness import picture, running

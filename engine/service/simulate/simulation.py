@@ -3,7 +3,6 @@
 `config/simulated.toml` explains each line.
 """
 
-import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from engine.errors import UsageError
 from engine.service.simulate.latency import Latency
+from engine.toml_file import read_toml
 
 __all__ = ["ListingOrder", "Simulation", "load_simulation"]
 
@@ -84,20 +84,9 @@ def load_simulation(options: Mapping[str, Any], file: Path | None = None) -> Sim
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        return Simulation.model_validate({**_read(file), **given})
+        return Simulation.model_validate({**read_toml(file, "simulation"), **given})
     except ValidationError as error:
         raise UsageError("; ".join(_explain(item, file, given) for item in error.errors())) from None
-
-
-def _read(file: Path | None) -> dict[str, Any]:
-    if file is None:
-        return {}
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"simulation file {file} can't be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"simulation file {file} is not TOML: {error}") from error
 
 
 def _explain(item: Any, file: Path | None, given: Mapping[str, Any]) -> str:
